@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# t_X.c tests kern/X.c; the files without t_ are their driver.
+UNIT_SRC := $(wildcard tests/unit/*.c)
