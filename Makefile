@@ -31,16 +31,21 @@ MAKEFLAGS += --no-builtin-rules
 ifeq ($(PORT),)
 # ---------------------------------------------------------------- the outer make
 
-INNER := +$(Q)$(MAKE) --no-print-directory
+# One inner make at a time, here and in every other make in this tree.
+INNER = +$(Q)mkdir -p build && flock -o build/lock $(MAKE) --no-print-directory
 .PHONY: all kernel lib unit unit-build iso install clean help compdb
+.NOTPARALLEL:
 
 all: kernel lib unit-build
 
 kernel lib iso install compdb:
 	$(INNER) PORT=$(MACHINE) $@
 
-unit unit-build:
+unit-build:
 	$(INNER) PORT=sim $@
+
+unit: unit-build
+	$(Q)$(MAKE) --no-print-directory PORT=sim $@
 
 clean:
 	$(Q)rm -rf build compile_commands.json
@@ -69,7 +74,7 @@ endif
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wvla -Wundef
-CPPFLAGS := -Iinclude -Iport/$(PORT)/include -I$(B) -DCHECKED=$(CHECKED)
+CPPFLAGS := -Iinclude -Iport/$(PORT)/include -I$(B) -DITHACA_CHECKED=$(CHECKED)
 CFLAGS := -std=gnu11 -O2 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(PORT_CFLAGS) \
 	$(if $(filter 0,$(CHECKED)),-fomit-frame-pointer,-fno-omit-frame-pointer)
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS)
@@ -90,8 +95,7 @@ FLAGS_NOW := $(COMPILE) $(PORT_LDFLAGS) $(PORT_LDLIBS)
 LIST_NOW := $(sort $(SRC))
 define stamp
 $(1): force
-	@mkdir -p $$(@D)
-	$$(file >$$@.new,$$($(2)))
+	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$($(2)))
 	@cmp -s $$@.new $$@ && rm -f $$@.new || mv -f $$@.new $$@
 endef
 $(eval $(call stamp,$(B)/flags,FLAGS_NOW))
@@ -151,7 +155,8 @@ lib: $(B)/libithaca.a
 
 $(B)/ithaca.pc: tools/ithaca.pc.in Makefile force
 	@mkdir -p $(@D)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PORT@|$(PORT)|' $< >$@
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PORT@|$(PORT)|' \
+		-e 's|@CHECKED@|$(CHECKED)|' $< >$@
 
 install: $(B)/libithaca.a $(B)/ithaca.pc
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
@@ -215,7 +220,7 @@ $(B)/unit: $(OBJ) $(B)/list
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(OBJ) $(PORT_LDLIBS)
 unit-build: $(B)/unit $(B)/compile_commands.json
-unit: unit-build
+unit:
 	$(Q)$(B)/unit $(K)
 
 endif
