@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cpu.h - what the core keeps for each CPU, and sets of CPUs.
+ *
+ * The first two fields are at offsets 0 and 8 for the sake of ports. What the fast path touches
+ * comes next, in one cache line, and only its own CPU writes it.
+ */
+#ifndef ITHACA_CPU_H
+#define ITHACA_CPU_H
+
+#include <ithaca/lwp.h>
+#include <ithaca/queue.h>
+#include <ithaca/spin.h>
+#include <ithaca/spl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CPU_MAX 64
+
+/* A set of CPUs: one bit a CPU number. */
+typedef uint64_t cpuset_t;
+#define CPUSET(index) ((cpuset_t)1 << (index))
+
+struct intr_handler;
+struct softint;
+
+/* Why a CPU was poked with port_ipi(); bits of ci_ipi. */
+#define IPI_RESCHED 0x01 /* look at ci_resched_pri, or idle: look for work */
+#define IPI_ITHREAD 0x02 /* somebody starves: look for a spare ithread to give */
+#define IPI_GIFT 0x04    /* an ithread was put on ci_gifts */
+#define IPI_SOFTINT 0x08 /* softints were put on ci_softint_remote */
+#define IPI_CALL 0x10    /* cpu_call() */
+
+/* The pending queue of one level. Written by the own CPU with interrupts off. */
+struct intr_queue {
+	struct intr_handler *q_head;
+	struct intr_handler *q_tail;
+};
+
+/* A softint level of one CPU: its queue lives with its lwp. */
+struct softint_cpu {
+	struct lwp *sc_lwp;       /* (a) */
+	struct softint *sc_head;  /* (i) */
+	struct softint *sc_tail;  /* (i) */
+	bool sc_away;             /* (i) its lwp is divorced: its pending bit stays clear */
+};
+
+/*
+ * Locking key: (a) set once before it is shared; (i) own CPU only, interrupts off;
+ * (q) ci_rq_lock; (~) atomic.
+ */
+struct cpu {
+	struct cpu *ci_self;      /* (a) offset 0 */
+	struct lwp *ci_curlwp;    /* (i) written; (~) read by mutex.c of other CPUs; offset 8 */
+	uint32_t ci_pending;      /* (i) bit a level: something is queued for an ithread or softint */
+	_Atomic uint8_t ci_resched_pri; /* (~) best lwp made runnable since the last look; 0: none */
+	bool ci_acct;             /* (i) copy of hw.intr.acct */
+	bool ci_starved;          /* (i) own bit of the starved set is, or was, set */
+	struct lwp *ci_spare;     /* (i) the ithread that the next handoff takes */
+	uint64_t ci_acct_last;    /* (i) counter when ci_acct_to was last charged */
+	_Atomic uint64_t *ci_acct_to; /* (i) who is charged for the time since */
+	uint64_t ci_handoffs;     /* (i) */
+
+	struct intr_queue ci_queue[IPL_COUNT];          /* (i) IPL_BIO to IPL_TTY are used */
+	struct softint_cpu ci_softint[IPL_SOFTSERIAL + 1]; /* (i) */
+
+	unsigned ci_index;        /* (a) number, from 0 */
+	uint32_t ci_hwid;         /* (a) the port's number for it */
+	struct lwp *ci_idle;      /* (a) */
+	uint64_t ci_divorces;     /* (i) ithreads and softints that blocked or were preempted */
+	uint64_t ci_starvations;  /* (i) times that no ithread was to be had */
+	uint64_t ci_rescues;      /* (i) ithreads that came as gifts */
+	uint64_t ci_nested;       /* (i) handoffs on top of an ithread or softint */
+	uint64_t ci_ipis;         /* (i) */
+	uint64_t ci_switches;     /* (i) scheduler switches */
+
+	_Alignas(64) struct spin ci_rq_lock;
+	uint64_t ci_rq_map;               /* (q) bit a priority */
+	struct list ci_rq[PRI_COUNT];     /* (q) */
+	_Atomic unsigned ci_rq_len;       /* (~) written under (q); a hint to thieves */
+
+	_Alignas(64) _Atomic unsigned ci_ipi; /* (~) IPI_*, taken by exchange in intr_ipi() */
+	struct lwp *_Atomic ci_gifts;     /* (~) ithreads given to this CPU, linked by l_pinned */
+	struct softint *_Atomic ci_softint_remote; /* (~) softints scheduled from elsewhere */
+	struct cpu_call *_Atomic ci_calls; /* (~) cpu_call() requests */
+	uint64_t ci_clock_next;           /* (i) deadline that the clock is armed for */
+	struct callout_cpu *ci_callout;   /* (a) callout.c */
+	void *ci_port;                    /* (a) the port's own */
+};
+
+_Static_assert(offsetof(struct cpu, ci_self) == 0, "ports rely on it");
+_Static_assert(offsetof(struct cpu, ci_curlwp) == 8, "ports rely on it");
+
+/* cpu_count - CPUs attached; their numbers are 0 to cpu_count() - 1. Any context. */
+unsigned cpu_count(void);
+
+/* cpu_lookup - the CPU of that number, or NULL if there is none. Any context. */
+struct cpu *cpu_lookup(unsigned index);
+
+/*
+ * cpu_call - run fn(arg) on `ci` in hard-interrupt context and wait until it has returned there.
+ * Thread context, interrupts on, no spin mutex held; spins, bounded by the other CPU's longest
+ * stretch with interrupts off. fn must not block. On this CPU it is called in place.
+ */
+void cpu_call(struct cpu *ci, void (*fn)(void *), void *arg);
+
+/*
+ * cpu_barrier - return when every CPU has left whatever it had begun with interrupts off before
+ * the call: filters, dispatch, queueing. Thread context, as cpu_call(). It is what lets the fast
+ * path do without a lock: unlink, cpu_barrier(), free.
+ */
+void cpu_barrier(void);
+
+/* cpu_poke - set IPI_* bits and send the interrupt. Any context. */
+void cpu_poke(struct cpu *ci, unsigned bits);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ithread.h - the pool of interrupt threads. For intr.c, softint.c, sched.c and those who look.
+ * The essay is in kern/ithread.c.
+ */
+#ifndef ITHACA_ITHREAD_H
+#define ITHACA_ITHREAD_H
+
+#include <ithaca/cpu.h>
+#include <stdbool.h>
+
+/* ithread_queue - handler to the tail of this CPU's FIFO of its level. Interrupts off. */
+void ithread_queue(struct cpu *ci, struct intr_handler *ih);
+
+/*
+ * ithread_exit - the one place that leaves hard-interrupt context: hand off what is pending above
+ * the running lwp's level, preempt if asked. Interrupts off; may return on another CPU.
+ */
+void ithread_exit(void);
+
+/* ithread_check - thread context, interrupts off or on: has something become pending that may run
+ * now? Then run it. Cheap if not. What splx(), mutex_exit() and preempt_enable() end with. */
+void ithread_check(void);
+
+/* ithread_divorce - curlwp, attached, leaves its CPU: called by sched.c with the run queue locked;
+ * returns the pinned lwp to continue. */
+struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);
+
+/* ithread_leaving - curlwp is about to block or be preempted: its priority becomes that of what it
+ * runs. Before any lock is taken. Nothing for an ordinary lwp. */
+void ithread_leaving(struct lwp *l);
+
+/* ithread_attach - for cpu.c: another CPU, two more ithreads. ENOMEM. */
+int ithread_attach(struct cpu *ci);
+
+/* ithread_take_gifts, ithread_give_spare - for cpu.c: IPI_GIFT and IPI_ITHREAD. Interrupts off. */
+void ithread_take_gifts(struct cpu *ci);
+void ithread_give_spare(struct cpu *ci);
+
+/*
+ * ithread_resize - have `n` ithreads (sysctl hw.intr.threads). Thread context; may block; those that
+ * are busy go when they have finished. ERANGE: outside ithread_limits(); ENOMEM: as many as could be.
+ */
+int ithread_resize(unsigned n);
+void ithread_limits(unsigned *min, unsigned *max);
+
+struct ithread_counts {
+	unsigned total;   /* in the pool, busy or not */
+	unsigned target;  /* hw.intr.threads */
+	unsigned free;    /* on the free list */
+	unsigned spare;   /* kept ready by a CPU */
+	unsigned active;  /* attached to a CPU */
+	unsigned divorced; /* finishing a handler as ordinary lwps */
+};
+
+/* ithread_count - a count that adds up (I5) when the system is still, else nearly. Any context. */
+void ithread_count(struct ithread_counts *out);
+
+/* ithread_handlers - thread handlers came (delta 1) or went (-1): the pool's upper limit. */
+void ithread_handlers(int delta);
+
+#endif

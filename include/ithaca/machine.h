@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine.h - what the reference system (sys/) asks of a machine, beyond the core's port.h.
+ * A port that only carries the core need not have it.
+ */
+#ifndef ITHACA_MACHINE_H
+#define ITHACA_MACHINE_H
+
+#include <ithaca/intr.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- What the boot loader said ---- */
+
+struct mem_range {
+	uint64_t base;
+	uint64_t size;
+};
+
+#define BOOT_RANGES_MAX 32
+
+struct boot_info {
+	struct mem_range ram[BOOT_RANGES_MAX]; /* usable, page aligned, kernel and boot data cut out */
+	unsigned nram;
+	uint64_t rsdp;          /* physical address of the ACPI RSDP, or 0: look in the BIOS area */
+	char cmdline[256];      /* NUL-terminated */
+	const char *loader;     /* "PVH", "Multiboot2" */
+};
+
+/* sys_main - the machine is up on its first CPU (core_boot() done, interrupts off, direct map of
+ * all RAM in place): the reference system begins. On the stack given to core_boot(). */
+void sys_main(const struct boot_info *boot) __attribute__((noreturn));
+
+/* ---- Memory ---- */
+
+#define PAGE_SIZE 4096u
+#define MAP_WRITE 0x1
+#define MAP_EXEC 0x2
+#define MAP_DEVICE 0x4 /* uncached */
+
+/* machine_phys_to_virt - RAM in the direct map. */
+void *machine_phys_to_virt(uint64_t phys);
+
+/* machine_virt_to_phys - for addresses of the direct map and of machine_map(); for DMA. 0: not mapped. */
+uint64_t machine_virt_to_phys(const void *virt);
+
+/*
+ * machine_map - map one page at `virt` (in the kernel's mapping area) to `phys`. Thread context; the caller
+ * owns that part of the area. ENOMEM: no page for a table (taken from the function given to machine_set_page_source()).
+ * machine_unmap - take it away on this CPU; sys/mem then has cpu_call() run machine_tlb_flush() on the
+ * others.
+ */
+int machine_map(uintptr_t virt, uint64_t phys, unsigned flags);
+void machine_unmap(uintptr_t virt);
+void machine_tlb_flush(void *unused);
+void machine_set_page_source(uint64_t (*alloc)(void)); /* a zeroed page's physical address; 0: none */
+
+/* The area of virtual addresses that sys/mem hands out for stacks and devices. */
+extern const uintptr_t machine_map_base;
+extern const size_t machine_map_size;
+
+/* ---- Interrupt controllers and CPUs, as the firmware's tables describe them ---- */
+
+struct machine_msi {
+	uint64_t addr;
+	uint32_t data;
+};
+
+/* Writes an MSI's address and data into the device; masks it (mask true) where it can. */
+struct machine_msi_ops {
+	void (*msi_write)(void *cookie, const struct machine_msi *msi);
+	void (*msi_mask)(void *cookie, bool mask); /* NULL: cannot */
+};
+
+/* machine_intr_init - local controller of the first CPU, then clocks calibrated. `lapic` physical. */
+int machine_intr_init(uint64_t lapic);
+
+/* machine_ioapic_add - a line controller at `phys` whose first input is line `gsi_base`. EIO: no such. */
+int machine_ioapic_add(uint64_t phys, uint32_t gsi_base);
+
+/* machine_line_source - the source of line `gsi`, made on first use; the same one for all who share
+ * it. Trigger and polarity must agree with those before (EBUSY). ENXIO: no such line; ENOSPC: no
+ * vector; ENOMEM. Thread context. */
+int machine_line_source(uint32_t gsi, enum intr_trigger trigger, bool active_low,
+    struct intr_source **out);
+
+/* machine_msi_source - a message source for vector `index` of the function `name`; ops->msi_write is
+ * called before it returns and again at every intr_bind(). ENOSPC, ENOMEM. Thread context.
+ * machine_msi_destroy - give it back; EBUSY while it has handlers. */
+int machine_msi_source(const char *name, uint32_t index, const struct machine_msi_ops *ops,
+    void *cookie, struct intr_source **out);
+int machine_msi_destroy(struct intr_source *is);
+
+/* machine_vectors - interrupt vectors free and in all on a CPU. */
+void machine_vectors(struct cpu *ci, unsigned *free, unsigned *total);
+
+/* machine_cpu_start - start the CPU with that hardware number: allocates, cpu_attach()es, waits until it
+ * is in cpu_main() or ETIMEDOUT. EINVAL, ENOMEM. Thread context. */
+int machine_cpu_start(uint32_t hwid);
+
+/* ---- The end ---- */
+
+/* machine_poweroff - `status` 0: well. machine_reboot. Interrupts off or on; do not return. */
+void machine_poweroff(int status) __attribute__((noreturn));
+void machine_reboot(void) __attribute__((noreturn));
+
+#endif
