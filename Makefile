@@ -119,29 +119,36 @@ $(B)/assym.s: $(PORT_ASSYM) $(B)/flags
 	$(call say,GEN,$(B)/assym.h)
 	$(Q)$(COMPILE) -g0 -MMD -MP -S -o $@ $<
 $(B)/assym.h: $(B)/assym.s
-	$(Q)sed -n 's/^[[:space:]]*#ASSYM \([A-Za-z0-9_]*\) [$$#]*\([-0-9][0-9]*\).*/#define \1 \2/p' \
+	$(Q)sed -n 's/^[ \t]*#ASSYM \([A-Za-z0-9_]*\) [$$#]*\([-0-9][0-9]*\).*/#define \1 \2/p' \
 		$< >$@.new
 	@test -s $@.new || { echo 'no #ASSYM line in $<' >&2; exit 1; }
 	@mv -f $@.new $@
 
 -include $(OBJ:.o=.d) $(B)/assym.d
 
-.PHONY: kernel lib iso install unit unit-build compdb
+.PHONY: kernel lib iso install unit unit-build compdb sources
+
+# What this build compiles, for tools/tidy.
+sources:
+	@echo $(SRC) $(PORT_ASSYM)
 
 # ------------------------------------------------------------ compile_commands.json
 
 # One line an object; the copy in the root is for editors and is the plain checked build's.
 comma := ,
-define compdb_entry
- {"directory": "$(CURDIR)", "file": "$(1)", "output": "$(B)/$(basename $(1)).o", "command": "$(subst ",\",$(COMPILE)) -c -o $(B)/$(basename $(1)).o $(1)"}
-endef
 define newline
 
 
 endef
-CDB_SRC := $(filter %.c,$(SRC))
+compdb_words = $(subst ",\",$(COMPILE)) -c -o $(B)/$(basename $(1)).o $(1)
+compdb_place = "directory": "$(CURDIR)", "file": "$(1)"
+compdb_entry = $(if $(2),$(comma))$(newline) {$(compdb_place), "command": "$(compdb_words)"}
+compdb_first := $(firstword $(filter %.c,$(SRC)))
+compdb_rest := $(filter-out $(compdb_first),$(filter %.c,$(SRC)))
 $(B)/compile_commands.json: $(B)/flags $(B)/list
-	$(file >$@,[$(newline)$(subst @ ,$(comma)$(newline),$(foreach s,$(CDB_SRC),$(call compdb_entry,$(s))$(if $(filter-out $(lastword $(CDB_SRC)),$(s)),@)))$(newline)])
+	$(file >$@,[$(call compdb_entry,$(compdb_first)))
+	$(foreach s,$(compdb_rest),$(file >>$@,$(call compdb_entry,$(s),more)))
+	$(file >>$@,])
 	$(if $(filter build/x86_64,$(B)),@cp $@ compile_commands.json)
 compdb: $(B)/compile_commands.json
 
@@ -221,7 +228,7 @@ $(B)/unit: $(OBJ) $(B)/list
 	$(Q)$(CC) $(CFLAGS) -o $@ $(OBJ) $(PORT_LDLIBS)
 unit-build: $(B)/unit $(B)/compile_commands.json
 unit:
-	$(Q)$(B)/unit $(K)
+	$(Q)$(B)/unit $(if $(K),-k '$(K)')
 
 endif
 endif
