@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * x86.h - what the files of this port tell each other, and nobody else.
+ *
+ * The first half of the port is the processor: start.S, boot.c, pmap.c, entry.S, trap.c, ap.S,
+ * smp.c, reset.c. The second is what surrounds it: lapic.c, ioapic.c, vector.c, clock.c.
+ *
+ * Order of the first CPU's start: start.S -> boot.c (loader's tables, pmap_init, cpu tables,
+ * core_boot) -> sys_main(), which calls machine_intr_init() and so on when it has memory.
+ */
+#ifndef X86_X86_H
+#define X86_X86_H
+
+#include "insn.h"
+#include "layout.h"
+#include <ithaca/cpu.h>
+#include <ithaca/intr.h>
+#include <ithaca/machine.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A saved exception, as entry.S leaves it on the stack. */
+struct trapframe {
+	uint64_t r15, r14, r13, r12, rbx, rbp; /* lowest address first */
+	uint64_t r11, r10, r9, r8, rsi, rdx, rcx, rax, rdi;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss; /* pushed by the processor */
+};
+
+struct x86_tss {
+	uint32_t reserved0;
+	uint32_t rsp[6];
+	uint32_t reserved1[2];
+	uint32_t ist[14]; /* seven addresses, low half first; not aligned to 8 */
+	uint32_t reserved2[2];
+	uint16_t reserved3;
+	uint16_t iomap;
+} __attribute__((packed));
+
+/*
+ * One CPU. The core's part comes first, so that a struct cpu * is a struct x86_cpu * and %gs
+ * serves both. Locking key: (a) set once before it is shared; (i) own CPU only, interrupts off;
+ * (v) vector.c's lock to write, own CPU reads by one load; (~) atomic.
+ */
+struct x86_cpu {
+	struct cpu xc_cpu;                   /* offset 0 */
+	struct intr_source *xc_source[X86_NVEC]; /* (v) what each vector is for; NULL: nothing */
+	uint32_t xc_apicid;                  /* (a) == xc_cpu.ci_hwid */
+	uint32_t xc_clock_armed;             /* (i) clock.c's own */
+	struct trapframe *xc_trap;           /* (i) the exception that this CPU is dying of */
+	struct trapframe *_Atomic xc_stopped; /* (~) stopped by port_stop_others(), here */
+	_Atomic unsigned xc_start;           /* (~) smp.c: START_* */
+	uint64_t xc_gdt[5];                  /* (a) null, code, data, TSS (two) */
+	struct x86_tss xc_tss;               /* (a) */
+	_Alignas(16) uint8_t xc_ist[X86_IST_COUNT][X86_IST_SIZE]; /* own CPU */
+};
+
+static inline struct x86_cpu *x86_cpu(struct cpu *ci)
+{
+	return (struct x86_cpu *)ci;
+}
+
+/* ---- boot.c ---- */
+
+/* x86_boot - called by start.S on the boot stack, boot page tables in force. */
+void x86_boot(uint32_t magic, uint32_t info) __attribute__((noreturn));
+
+/* x86_cpu_load - GDT, TSS and %gs of this CPU become those of `xc`; IDT loaded. Interrupts off. */
+void x86_cpu_load(struct x86_cpu *xc);
+
+extern uint64_t x86_trampoline; /* (a) physical address of a page below 1 MiB, or 0: none */
+extern char x86_cmdline[256];   /* (a) the kernel's command line; see x86_option() */
+
+/* x86_option - the value of word `name=value` on the command line, copied to buf; false: absent. */
+bool x86_option(const char *name, char *buf, size_t size);
+
+/* ---- pmap.c ---- */
+
+/* x86_pmap_init - the kernel's own page tables from `boot`'s memory (what they take is cut out of
+ * it), and `map` beside it as the loader gave it, ACPI areas included. First CPU, once. */
+struct boot_area {
+	uint64_t base;
+	uint64_t size;
+	uint32_t type; /* 1 RAM, 3 ACPI tables, 4 ACPI non-volatile, else reserved */
+};
+void x86_pmap_init(struct boot_info *boot, const struct boot_area *map, unsigned nmap);
+
+/* x86_pmap_identity - the AP's trampoline page is there, executable, at its physical address; or is
+ * not any more. ENOMEM. */
+int x86_pmap_identity(uint64_t page, bool on);
+
+/* x86_pmap_valid - is [va, va + len) mapped? Walks the tables: any context, faults never. */
+bool x86_pmap_valid(uintptr_t va, size_t len);
+
+/* x86_paging_init - the control registers of this CPU: NX, write protection, global pages and so
+ * on, as boot.c found the first CPU to have. */
+void x86_paging_init(void);
+uint64_t x86_pmap_root(void); /* physical; below 4 GiB */
+
+/* ---- entry.S ---- */
+
+extern const uint64_t x86_vector_stub[X86_NVEC]; /* their addresses */
+
+/* ---- trap.c ---- */
+
+void x86_trap_init(void);  /* the IDT, once */
+void x86_idt_load(void);   /* on each CPU */
+void x86_trap(struct trapframe *tf); /* from entry.S */
+
+/* x86_symbol - the function that `addr` lies in and how far in; NULL if there is none. */
+const char *x86_symbol(uintptr_t addr, size_t *off);
+
+/* ---- smp.c ---- */
+
+void x86_ap_main(struct x86_cpu *xc) __attribute__((noreturn)); /* from ap.S */
+
+/* ---- lapic.c (second half) ---- */
+
+extern volatile uint32_t *x86_lapic_eoi; /* also in port/inline.h: NULL: x2APIC, by MSR */
+
+void x86_ipi_vector(void);   /* from entry.S: EOI, intr_ipi() */
+void x86_clock_vector(void); /* clock.c: EOI, clock_intr() */
+void x86_error_vector(void); /* the local controller reports an error */
+
+/* x86_lapic_init_ap - this CPU's controller, and what clock.c keeps a CPU. Interrupts off, %gs
+ * and IDT loaded, before the CPU is attached. */
+void x86_lapic_init_ap(struct x86_cpu *xc);
+
+/* Starting another CPU, and stopping all others (nothing if the controller is not up yet). */
+void x86_lapic_init_ipi(uint32_t apicid);
+void x86_lapic_startup_ipi(uint32_t apicid, uint8_t page); /* begins at page << 12 */
+void x86_lapic_nmi_others(void);
+uint32_t x86_lapic_id(void); /* of this CPU */
+
+/* x86_lapic_irr, x86_lapic_isr - is that vector requested (in service) on this CPU? */
+bool x86_lapic_irr(unsigned vector);
+int x86_lapic_isr(void); /* the highest in service, or -1 */
+
+/* ---- vector.c ---- */
+
+/* x86_stray_vector - from entry.S: an interrupt whose vector is nobody's on this CPU. Which one it
+ * was says x86_lapic_isr(); its EOI is due if it is in service. */
+void x86_stray_vector(void);
+
+/* x86_vector_alloc - a vector of `ci` for `is`; ENOSPC. x86_vector_free - it is nobody's again. */
+int x86_vector_alloc(struct cpu *ci, struct intr_source *is, unsigned *out);
+void x86_vector_free(struct cpu *ci, unsigned vector);
+
+/* ---- clock.c ---- */
+
+int x86_clock_init(void); /* calibrate; by machine_intr_init() */
+void x86_delay_ns(uint64_t ns); /* in place; any context once calibrated */
+
+#endif
