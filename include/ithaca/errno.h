@@ -22,7 +22,7 @@
 #define EOPNOTSUPP 45 /* not supported here */
 #define ETIMEDOUT 60 /* time ran out */
 
-/* errno_name - "EINVAL" for 22, "E?" for a number that is none of the above. */
+/* errno_name - "EINVAL" for 22, "OK" for 0, "E?" for a number that is none of the above. */
 const char *errno_name(int error);
 
 #endif

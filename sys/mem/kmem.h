@@ -51,7 +51,7 @@ uint64_t kmem_fail_left(void);
 bool kmem_fail_now(void);
 void kmem_failed(void);
 
-/* kmem_stats_get - the sums at this moment. kmem_dump - a line a class. Contexts as kmem_alloc(). */
+/* kmem_stats_get - the sums at this moment. kmem_dump - a line a class. As kmem_alloc(). */
 void kmem_stats_get(struct kmem_stats *ks);
 void kmem_dump(void (*print)(const char *fmt, ...));
 

@@ -47,13 +47,14 @@ struct page_stats {
 
 /*
  * mem_init - pages, objects, mappings: after it, all of sys/mem works and port_mem_alloc() too.
- * On the first CPU, after core_boot(), before core_init(), interrupts off. Panics if there is no memory.
+ * On the first CPU, after core_boot(), before core_init(), interrupts off. Panics if there is no
+ * memory.
  * mem_publish - register the sysctls mem.* and debug.alloc_fail. After core_init(); thread context.
  */
 void mem_init(const struct boot_info *boot);
 void mem_publish(void);
 
-/* mem_dump - what is used of what, a line a class, through `print` (kprintf, say). Thread context. */
+/* mem_dump - what is used of what, a line a class, through `print`. As page_alloc(). */
 void mem_dump(void (*print)(const char *fmt, ...));
 
 /* page_init - the allocator over these ranges (page aligned), once. mem_init() calls it. */
@@ -67,7 +68,7 @@ void page_init(const struct mem_range *ram, unsigned nram);
 uint64_t page_alloc(unsigned order, unsigned flags);
 uint64_t page_alloc_below(unsigned order, unsigned flags, uint64_t limit);
 
-/* page_free - give a block back, with the order that it was asked with. Contexts as page_alloc(). */
+/* page_free - give a block back, with the order that it was asked with. As page_alloc(). */
 void page_free(uint64_t phys, unsigned order);
 
 /* page_of - the struct of the page at `phys`; NULL if that is no page of ours. Any context. */

@@ -35,7 +35,7 @@ void *vmap_phys(uint64_t phys, size_t size, unsigned flags);
 void *vmap_device(uint64_t phys, size_t size);
 
 /* vunmap - take a window away, by the address that vmap_phys() gave; NULL is ignored. Thread
- * context, interrupts on (once there is a second CPU), no spin mutex held: other CPUs are called. */
+ * context, interrupts on (once there is a second CPU), no spin mutex held: all CPUs are called. */
 void vunmap(volatile void *va);
 
 /* vmap_stack_alloc, vmap_stack_free - as port_stack_alloc() and port_stack_free() in port.h; the
