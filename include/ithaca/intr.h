@@ -42,6 +42,8 @@ enum intr_trigger {
 typedef unsigned intr_filter_t(void *arg);
 typedef bool intr_thread_t(void *arg);
 
+struct intr_source;
+
 /* How a controller does what intr.c asks. mask and unmask: any context, interrupts off. */
 struct intr_pic {
 	const char *pic_name;
@@ -63,6 +65,11 @@ struct intr_stats {
 	_Atomic uint64_t st_filter;             /* calls of the filter */
 };
 
+/* What ih_state holds. Every change is one atomic exchange, or the compare-exchange of the end. */
+#define IH_BUSY 0x1    /* queued or running; clear only when IDLE, which is 0 */
+#define IH_WANT 0x2    /* a run that has not begun is owed */
+#define IH_SETTLES 0x4 /* that run says whether the interrupt was claimed: no filter did */
+
 /*
  * Locking key: (a) set once before it is shared; (i) the CPU that queued it, interrupts off;
  * (m) intr_mutex; (s) is_lock; (~) atomic.
@@ -77,7 +84,6 @@ struct intr_handler {
 	uint8_t ih_flags;                     /* (a) INTR_* */
 	uint8_t ih_bit;                       /* (a) number in is_set */
 	_Atomic bool ih_dying;                /* (~) intr_disestablish() waits for ih_state 0 */
-	bool ih_settles;                      /* (i) dispatch left the claim to the thread function */
 	struct intr_handler *ih_qnext;        /* (i) next in the pending queue */
 	struct intr_source *ih_source;        /* (a) */
 	struct intr_stats *ih_stats;          /* (a) one a CPU */
@@ -90,7 +96,7 @@ struct intr_source {
 	uint8_t is_trigger;                       /* (a) enum intr_trigger */
 	_Atomic bool is_held;                     /* (~) storm.c: do not dispatch (cannot be masked) */
 	bool is_masked;                           /* (s) at the controller */
-	uint32_t is_unclaimed;                    /* (i) interrupts in a row that nobody claimed */
+	_Atomic uint32_t is_unclaimed;            /* (~) interrupts in a row that nobody claimed */
 	uint64_t is_set;                          /* (s) level: who keeps it masked, a bit each */
 	uint64_t is_masked_since;                 /* (s) counter */
 	struct spin is_lock;
@@ -155,6 +161,13 @@ void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg);
  * (IS_SET_*). For storm.c. Thread or hard context. */
 void intr_hold(struct intr_source *is, uint64_t bit);
 void intr_release(struct intr_source *is, uint64_t bit);
+
+/*
+ * intr_begin, intr_end - for ithread.c: a queued handler's run begins, with what intr_begin()
+ * returns for intr_end(), which queues it again if another run is owed. Interrupts off.
+ */
+unsigned intr_begin(struct intr_handler *ih);
+void intr_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed);
 
 /* intr_dump - sources, handlers, their states and every CPU's pending queues, on the console. Any
  * context, also in a panic: it takes no lock. */
