@@ -46,7 +46,7 @@ struct x86_cpu {
 	struct cpu xc_cpu;                   /* offset 0 */
 	struct intr_source *xc_source[X86_NVEC]; /* (v) what each vector is for; NULL: nothing */
 	uint32_t xc_apicid;                  /* (a) == xc_cpu.ci_hwid */
-	uint32_t xc_clock_armed;             /* (i) clock.c's own */
+	uint64_t xc_clock_deadline;          /* (i) clock.c: counter value, UINT64_MAX: none */
 	struct trapframe *xc_trap;           /* (i) the exception that this CPU is dying of */
 	struct trapframe *_Atomic xc_stopped; /* (~) stopped by port_stop_others(), here */
 	_Atomic unsigned xc_start;           /* (~) smp.c: START_* */
@@ -122,8 +122,8 @@ void x86_ipi_vector(void);   /* from entry.S: EOI, intr_ipi() */
 void x86_clock_vector(void); /* clock.c: EOI, clock_intr() */
 void x86_error_vector(void); /* the local controller reports an error */
 
-/* x86_lapic_init_ap - this CPU's controller, and what clock.c keeps a CPU. Interrupts off, %gs
- * and IDT loaded, before the CPU is attached. */
+/* x86_lapic_init_ap - this CPU's controller, clock and vectors. On the CPU being started, interrupts
+ * off, %gs and IDT loaded, cpu_attach()ed: interrupts may be routed to it from here on. */
 void x86_lapic_init_ap(struct x86_cpu *xc);
 
 /* Starting another CPU, and stopping all others (nothing if the controller is not up yet). */
@@ -136,19 +136,56 @@ uint32_t x86_lapic_id(void); /* of this CPU */
 bool x86_lapic_irr(unsigned vector);
 int x86_lapic_isr(void); /* the highest in service, or -1 */
 
+/* x86_lapic_send - an interrupt with that vector for `ci`. Any context. */
+void x86_lapic_send(struct cpu *ci, uint8_t vector);
+
+/* x86_lapic_read, x86_lapic_write - a register of this CPU's controller, by number. */
+uint32_t x86_lapic_read(unsigned reg);
+void x86_lapic_write(unsigned reg, uint32_t value);
+
+#define X86_LAPIC_LVT_TIMER 0x32
+#define X86_LVT_MASKED 0x10000u
+
 /* ---- vector.c ---- */
 
 /* x86_stray_vector - from entry.S: an interrupt whose vector is nobody's on this CPU. Which one it
  * was says x86_lapic_isr(); its EOI is due if it is in service. */
 void x86_stray_vector(void);
 
-/* x86_vector_alloc - a vector of `ci` for `is`; ENOSPC. x86_vector_free - it is nobody's again. */
-int x86_vector_alloc(struct cpu *ci, struct intr_source *is, unsigned *out);
-void x86_vector_free(struct cpu *ci, unsigned vector);
+/* A vector of one CPU, and so the way that a source's interrupts go. ro_cpu NULL: none. */
+struct x86_route {
+	struct cpu *ro_cpu;
+	uint8_t ro_vector;
+};
+
+/* x86_vector_cpu_up - vectors of `ci` may be handed out from now on. Called on it. */
+void x86_vector_cpu_up(struct cpu *ci);
+
+/*
+ * x86_vector_reserve - a vector of `ci`, NULL: of the CPU with most free. ENOSPC, EINVAL (the CPU
+ * is not up), both with a message. Then x86_vector_set() says whose it is, before any interrupt.
+ * x86_vector_settled - `route` was left: on its CPU, interrupts off: nothing of it is pending?
+ * then it is free. x86_vector_clear - the same from thread context, waiting (bounded): the number
+ * stays reserved. x86_vector_free - it is nobody's again.
+ */
+int x86_vector_reserve(struct cpu *ci, struct x86_route *out);
+void x86_vector_set(const struct x86_route *route, struct intr_source *is);
+bool x86_vector_settled(struct x86_route *route);
+void x86_vector_clear(const struct x86_route *route);
+void x86_vector_free(struct x86_route *route);
 
 /* ---- clock.c ---- */
 
-int x86_clock_init(void); /* calibrate; by machine_intr_init() */
-void x86_delay_ns(uint64_t ns); /* in place; any context once calibrated */
+/* x86_clock_init - calibrate, on the first CPU, once; machine_intr_init() calls it. ENXIO: there
+ * is nothing to measure with. x86_clock_init_ap - the timer of this CPU, and is its counter ours? */
+int x86_clock_init(void);
+void x86_clock_init_ap(void);
+
+/* x86_clock_publish - what a CPU's counter is compared with; smp.c calls it over and over while it
+ * waits for the CPU it starts. */
+void x86_clock_publish(void);
+
+/* x86_delay_ns - spin that long; any context, once calibrated. */
+void x86_delay_ns(uint64_t ns);
 
 #endif
