@@ -99,6 +99,20 @@ void machine_vectors(struct cpu *ci, unsigned *free, unsigned *total);
  * is in cpu_main() or ETIMEDOUT. EINVAL, ENOMEM. Thread context. */
 int machine_cpu_start(uint32_t hwid);
 
+/* ---- I/O ports, and the console before there is a driver ---- */
+
+/* machine_in8, machine_out8, machine_out16 - one access to the I/O space. Any context. */
+uint8_t machine_in8(uint16_t port);
+void machine_out8(uint16_t port, uint8_t value);
+void machine_out16(uint16_t port, uint16_t value);
+
+/*
+ * machine_console_hook - from now on port_console_write() calls `write` and touches the chip no more,
+ * so that one driver has it to itself. `write` is called in any context, interrupts on or off, also
+ * in a panic; the text has plain newlines. Thread context, once.
+ */
+void machine_console_hook(void (*write)(const char *text, size_t len));
+
 /* ---- The end ---- */
 
 /* machine_poweroff - `status` 0: well. machine_reboot. Interrupts off or on; do not return. */
