@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# t_X.c tests kern/X.c; the files without t_ are their driver.
-UNIT_SRC := $(wildcard tests/unit/*.c)
-
-# Parts of the reference system that need nothing but the core's headers.
-UNIT_SRC += sys/app/line.c
+# t_X.c tests kern/X.c (or lib/X.c); the files without t_ are their driver. Of the system, what
+# needs no machine is tested here too.
+UNIT_SRC := $(wildcard tests/unit/*.c) $(wildcard sys/app/line.c)
