@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * inline.h - the simulated machine's half of port.h. Every one of these that an interrupt or another
+ * CPU could slip in before goes through sim_point(): see port/sim/sim.c.
+ */
+#ifndef PORT_INLINE_H
+#define PORT_INLINE_H
+
+/* The CPU that the host thread plays at the moment. Changes at every sim_point(). */
+extern struct cpu *sim_cpu;
+
+bool sim_intr_disable(void);
+void sim_intr_enable(void);
+bool sim_intr_enabled(void);
+void sim_intr_eoi(void);
+void sim_pause(void);
+void sim_idle(void);
+uint64_t sim_counter(void);
+
+static inline struct cpu *curcpu(void)
+{
+	return sim_cpu;
+}
+
+/* struct cpu is not known yet where this is included: ci_curlwp is at offset 8 (cpu.h). */
+static inline struct lwp *port_curlwp(void)
+{
+	return *(struct lwp **)(void *)((char *)sim_cpu + 8);
+}
+
+static inline bool port_intr_disable(void)
+{
+	return sim_intr_disable();
+}
+
+static inline void port_intr_restore(bool on)
+{
+	if (on)
+		sim_intr_enable();
+}
+
+static inline void port_intr_enable(void)
+{
+	sim_intr_enable();
+}
+
+static inline bool port_intr_enabled(void)
+{
+	return sim_intr_enabled();
+}
+
+static inline void port_intr_eoi(void)
+{
+	sim_intr_eoi();
+}
+
+static inline void port_pause(void)
+{
+	sim_pause();
+}
+
+static inline void port_idle(void)
+{
+	sim_idle();
+}
+
+static inline uint64_t port_counter(void)
+{
+	return sim_counter();
+}
+
+#endif

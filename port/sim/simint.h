@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * simint.h - what the files of port/sim share among themselves.
+ */
+#ifndef SIM_SIMINT_H
+#define SIM_SIMINT_H
+
+#include <sim/sim.h>
+
+#define SIM_PINS_MAX (IPL_COUNT + 1)
+
+/* An lwp pinned beneath an ithread, and at what level: it must come back here and so (I7). */
+struct sim_pin {
+	struct lwp *p_lwp;
+	uint8_t p_ipl;
+};
+
+struct sim_vcpu {
+	struct cpu v_ci;          /* first: sim_cpu points at it */
+	uintptr_t v_sp;           /* where it left off when another CPU's turn came */
+	bool v_started;
+	bool v_halted;            /* in port_idle() */
+	bool v_idled;             /* has been there once: booted */
+	bool v_intr;              /* interrupts on */
+	bool v_deaf;              /* sim_deafen() */
+	bool v_ipi, v_clock;      /* pending */
+	uint64_t v_deadline;      /* of the clock; UINT64_MAX: none */
+	struct sim_line *v_service; /* delivered, no EOI yet */
+	unsigned v_nflight;
+	struct sim_line *v_flight[SIM_LINES_MAX]; /* pending, in order of arrival */
+	unsigned v_npins;
+	struct sim_pin v_pins[SIM_PINS_MAX];
+};
+
+extern struct sim_vcpu sim_vcpus[CPU_MAX];
+extern unsigned sim_ncpus;
+extern bool sim_up;       /* the core runs */
+extern bool sim_in_event; /* a device's turn: no decisions */
+
+static inline struct sim_vcpu *sim_me(void)
+{
+	return (struct sim_vcpu *)(void *)sim_cpu;
+}
+
+void *sim_stack_switch(uintptr_t *save, uintptr_t to, _Atomic uint8_t *running, void *value);
+void *sim_stack_start(uintptr_t *save, uintptr_t top, void (*fn)(void *), void *arg);
+
+/* line.c: put a line into service on this CPU; it is taken from v_flight. After an EOI. After each
+ * step, that every line is as I3 has it. */
+void sim_line_serve(struct sim_line *sl);
+void sim_line_eoi(struct sim_line *sl);
+void sim_line_check(void);
+
+/* mem.c, report.c. */
+void sim_mem_init(void);
+void sim_report_init(const struct sim_config *cfg);
+void sim_trace(const char *what, const char *detail);
+void sim_dump_all(void);
+
+extern uint64_t sim_steps;
+
+#endif
