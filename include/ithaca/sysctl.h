@@ -23,18 +23,25 @@ struct sysctl {
 	struct sysctl *sy_next;
 };
 
+/* sysctl_init - for core_init(), before the first node. */
+void sysctl_init(void);
+
 /* sysctl_register - add a node; EEXIST. Thread context; may block. */
 int sysctl_register(struct sysctl *sy);
 
 /* sysctl_find - by whole name, or NULL. Thread context. */
 struct sysctl *sysctl_find(const char *name);
 
-/* sysctl_read, sysctl_write - as text. Thread context; may block. read: ENOENT. write: ENOENT, EPERM (read only),
- * EINVAL (no number), ERANGE (outside the limits; nothing changed), or what the node's set says. */
+/*
+ * sysctl_read, sysctl_write - as text. Thread context; may block. read: ENOENT; text that does not
+ * fit is cut. write: ENOENT, EPERM (read only), EINVAL (no number), ERANGE (outside the limits;
+ * nothing changed), or what the node's set says. Sets run one at a time, over all nodes.
+ */
 int sysctl_read(const char *name, char *buf, size_t size);
 int sysctl_write(const char *name, const char *text);
 
-/* sysctl_each - fn for every node, sorted by name. */
+/* sysctl_each - fn for every node, sorted by name; fn may read, set and register. Thread context;
+ * may block. */
 void sysctl_each(void (*fn)(struct sysctl *sy, void *arg), void *arg);
 
 #endif
