@@ -38,8 +38,12 @@ INNER = +$(Q)mkdir -p build && flock -o build/lock $(MAKE) --no-print-directory
 
 all: kernel lib unit-build
 
-kernel lib iso install compdb:
+kernel lib iso install:
 	$(INNER) PORT=$(MACHINE) $@
+
+compdb:
+	$(INNER) PORT=$(MACHINE) $@
+	$(INNER) PORT=sim $@
 
 unit-build:
 	$(INNER) PORT=sim $@
