@@ -47,6 +47,7 @@
 struct pci_access {
 	uint32_t (*pa_read)(void *cookie, unsigned bdf, unsigned reg, unsigned width);
 	void (*pa_write)(void *cookie, unsigned bdf, unsigned reg, unsigned width, uint32_t value);
+	uint16_t (*pa_phys16)(uint64_t phys); /* a register at a physical address; NULL: cannot */
 	void *pa_cookie;
 	unsigned pa_bus_first;
 	unsigned pa_bus_last;
@@ -91,7 +92,7 @@ struct pci_dev {
 #define PCI_FUNC(pd) ((pd)->pd_bdf & 7)
 
 /* pci_init - walk all buses of segment 0. Thread context. ENXIO: no configuration space is known;
- * ENOMEM. pci_scan - the same through `pa`, which must stay; EIO: one scan was done already. */
+ * ENOMEM. pci_scan - the same through `pa`, which must stay. */
 int pci_init(void);
 int pci_scan(const struct pci_access *pa);
 
@@ -119,7 +120,7 @@ void pci_command(const struct pci_dev *pd, uint16_t set, uint16_t clear);
  * ENOMEM. pci_unmap_bar - undo it.
  */
 int pci_map_bar(struct pci_dev *pd, unsigned bar, size_t min, void **out, size_t *size);
-void pci_unmap_bar(void *p, size_t size);
+void pci_unmap_bar(void *p);
 
 /* ---- pci_cap.c ---- */
 
