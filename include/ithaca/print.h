@@ -49,7 +49,8 @@ void panic_register(void (*fn)(void));
 #define KASSERT(cond, ...)                                                                         \
 	((cond) ? (void)0 : kassert_fail(#cond, __FILE__, __LINE__, __VA_ARGS__))
 #else
-#define KASSERT(cond, ...) ((void)sizeof(!(cond)))
+#define KASSERT(cond, ...)                                                                         \
+	(1 ? (void)0 : (cond) ? (void)0 : kassert_fail(#cond, __FILE__, __LINE__, __VA_ARGS__))
 #endif
 
 void kassert_fail(const char *expr, const char *file, int line, const char *fmt, ...)

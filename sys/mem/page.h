@@ -28,10 +28,11 @@ enum page_state {
 	PAGE_SLAB      /* handed out to kmem.c, cut into objects */
 };
 
-/* Locking key: (p) the page mutex; (k) the mutex of the kmem class. */
+/* Locking key: (a) set once before it is shared; (p) the page mutex; (k) that of the kmem class. */
 struct page {
 	struct list pg_link;  /* (p) free: its order's list; (k) slab: its class's list */
 	uint64_t pg_used[4];  /* (k) slab: a bit an object */
+	uint64_t pg_pfn;      /* (a) its number: physical address / PAGE_SIZE */
 	uint16_t pg_inuse;    /* (k) slab: bits set in pg_used */
 	uint8_t pg_state;     /* (p) enum page_state; (k) slab */
 	uint8_t pg_order;     /* (p) of the block that it heads */
@@ -73,6 +74,12 @@ void page_free(uint64_t phys, unsigned order);
 
 /* page_of - the struct of the page at `phys`; NULL if that is no page of ours. Any context. */
 struct page *page_of(uint64_t phys);
+
+/* page_phys - the physical address of a page. Any context. */
+static inline uint64_t page_phys(const struct page *pg)
+{
+	return pg->pg_pfn * PAGE_SIZE;
+}
 
 /* page_order - the least order whose block holds `size` bytes; may be above PAGE_ORDER_MAX. */
 unsigned page_order(size_t size);
