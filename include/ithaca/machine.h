@@ -67,13 +67,19 @@ struct machine_msi {
 	uint32_t data;
 };
 
-/* Writes an MSI's address and data into the device; masks it (mask true) where it can. */
+/*
+ * Writes an MSI's address and data into the device; masks it (mask true) where it can. Both with
+ * interrupts off, the source's lock held: they do not block. msi_write reads something back from
+ * the device at its end, so that a message sent before with the old address has arrived.
+ */
 struct machine_msi_ops {
 	void (*msi_write)(void *cookie, const struct machine_msi *msi);
 	void (*msi_mask)(void *cookie, bool mask); /* NULL: cannot */
 };
 
-/* machine_intr_init - local controller of the first CPU, then clocks calibrated. `lapic` physical. */
+/* machine_intr_init - local controller of the first CPU, then clocks calibrated: before core_init(),
+ * as what is armed before it is lost. `lapic` physical; 0: where the CPU says. ENXIO: no local
+ * controller, or nothing to calibrate with; ENOMEM. */
 int machine_intr_init(uint64_t lapic);
 
 /* machine_ioapic_add - a line controller at `phys` whose first input is line `gsi_base`. EIO: no such. */
