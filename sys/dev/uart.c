@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * uart.c - the 16550, split as the z8530tty drivers split theirs.
+ *
+ * The filter is all that runs in hard-interrupt context: it moves bytes between the chip's FIFOs
+ * and two rings and says that there is work. What the work is (echo, editing, waking readers) is
+ * the tty's, in the thread of a softint, under mutexes that block. So a slow reader, or an ithread
+ * that waits for a lock, costs no byte: the ring takes 64 KiB, and when that is full the receiver's
+ * interrupt is switched off and bytes wait in the chip (and, emulated, in the host) until the tty
+ * has made room. That is back-pressure, and it is counted. Bytes are lost only when the chip itself
+ * overruns; that is counted too.
+ *
+ * Contexts: the filter; threads (uart_recv, uart_send); and the kernel's messages, which come from
+ * everywhere, even from under the scheduler's locks. For their sake the chip is under a bare spin
+ * lock with interrupts off (spin.h) and not under a mutex at IPL_VM. Nothing is called while it is
+ * held, so it comes last in every lock order. A panic takes no lock and polls.
+ *
+ * What it keeps true, under u_lock:
+ * - the transmit interrupt is enabled while the transmit ring is not empty;
+ * - the receive interrupt is disabled exactly while u_held is set, and u_held only while the ring
+ *   was found full and the consumer has not yet taken half of it;
+ * - the interrupt is an edge on the ISA bus, so the filter ends only when the chip says that it has
+ *   nothing more, or makes a new edge by switching the chip's interrupts off and on (rearm()).
+ *
+ *	CPU 0 (filter)				CPU 1 (uart_recv)
+ *	ring full: u_held = true,
+ *	receive interrupt off			takes bytes; sees u_held under the lock
+ *						half empty: u_held = false, interrupt on
+ *	the chip has bytes: a new edge  <------ (the chip makes it when it is enabled)
+ *
+ * It is not for: modem lines, other speeds, DMA. Read next: tty.c.
+ */
+#include "uart.h"
+
+#include "bus/acpi.h"
+#include "dev/ring.h"
+#include "mem/kmem.h"
+#include <ithaca/clock.h>
+#include <ithaca/cpu.h>
+#include <ithaca/errno.h>
+#include <ithaca/intr.h>
+#include <ithaca/machine.h>
+#include <ithaca/print.h>
+#include <ithaca/spin.h>
+#include <stdatomic.h>
+
+/* Registers (PC16550D data sheet, section 8). */
+#define REG_DATA 0
+#define REG_IER 1
+#define IER_RX 0x01
+#define IER_TX 0x02
+#define IER_LINE 0x04
+#define REG_IIR 2 /* read */
+#define IIR_NONE 0x01
+#define REG_FCR 2 /* write */
+#define FCR_ENABLE 0x01
+#define FCR_TRIGGER_8 0x80
+#define REG_LCR 3
+#define LCR_8N1 0x03
+#define LCR_DIVISOR 0x80
+#define REG_MCR 4
+#define MCR_DTR 0x01
+#define MCR_RTS 0x02
+#define MCR_OUT2 0x08 /* lets the interrupt out, on a PC */
+#define MCR_LOOP 0x10
+#define REG_LSR 5
+#define LSR_DATA 0x01
+#define LSR_OVERRUN 0x02
+#define LSR_PARITY 0x04
+#define LSR_FRAMING 0x08
+#define LSR_BREAK 0x10
+#define LSR_THR_EMPTY 0x20
+#define LSR_ALL_SENT 0x40
+#define REG_MSR 6
+#define REG_SCRATCH 7
+
+#define FIFO_SIZE 16
+#define ROUNDS_MAX 8             /* of one call of the filter */
+#define POLL_NS (20 * NS_PER_MS) /* how long a polled byte waits for the chip */
+
+/* Locking key: (a) set once before it is shared; (u) u_lock; (~) atomic. */
+struct uart {
+	uint16_t u_port;           /* (a) */
+	void (*u_notify)(void *);  /* (a) */
+	void *u_arg;               /* (a) */
+	struct intr_handler *u_ih; /* (a) */
+	struct spin u_lock;
+	uint8_t u_ier;    /* (u) what the register holds */
+	bool u_held;      /* (u) receive interrupt off: the ring was full */
+	bool u_want;      /* (u) a sender waits for room */
+	struct ring u_rx; /* produced under (u); consumed by uart_recv()'s one caller */
+	struct ring u_tx; /* both sides under (u); a panic reads it */
+
+	/* (~) written under (u), read by anyone */
+	_Atomic uint64_t u_interrupts, u_stray, u_rx_count, u_tx_count;
+	_Atomic uint64_t u_overruns, u_errors, u_ring_full, u_polled;
+};
+
+static struct uart *console; /* (a) where the kernel's messages go */
+
+/* ---- The chip ---- */
+
+static uint8_t get(const struct uart *u, unsigned reg)
+{
+	return machine_in8((uint16_t)(u->u_port + reg));
+}
+
+static void put(const struct uart *u, unsigned reg, uint8_t value)
+{
+	machine_out8((uint16_t)(u->u_port + reg), value);
+}
+
+/* enable - change the enabled interrupts. (u) held. */
+static void enable(struct uart *u, uint8_t set, uint8_t clear)
+{
+	uint8_t ier = (u->u_ier & (uint8_t)~clear) | set;
+
+	if (ier != u->u_ier) {
+		u->u_ier = ier;
+		put(u, REG_IER, ier);
+	}
+}
+
+/* rearm - let the interrupt line fall and, if there is still a cause, rise again. (u) held. */
+static void rearm(struct uart *u)
+{
+	put(u, REG_IER, 0);
+	put(u, REG_IER, u->u_ier);
+}
+
+/* status - the line status. Reading it clears the note of an overrun, so it is counted here, whoever
+ * reads. (u) held, or panicking. */
+static uint8_t status(struct uart *u)
+{
+	uint8_t lsr = get(u, REG_LSR);
+
+	if ((lsr & LSR_OVERRUN) != 0)
+		stat_add(&u->u_overruns, 1);
+	return lsr;
+}
+
+/* receive - what the chip has goes to the ring, as far as it fits; returns how much. (u) held. */
+static unsigned receive(struct uart *u, uint8_t lsr)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2 * FIFO_SIZE && (lsr & LSR_DATA) != 0; i++, lsr = status(u)) {
+		if (ring_room(&u->u_rx) == 0) {
+			u->u_held = true;
+			enable(u, 0, IER_RX);
+			stat_add(&u->u_ring_full, 1);
+			break;
+		}
+		if ((lsr & (LSR_PARITY | LSR_FRAMING | LSR_BREAK)) != 0) {
+			get(u, REG_DATA);
+			stat_add(&u->u_errors, 1);
+			continue;
+		}
+		ring_put(&u->u_rx, (char)get(u, REG_DATA));
+		n++;
+	}
+	stat_add(&u->u_rx_count, n);
+	return n;
+}
+
+/* transmit - fill the chip's empty FIFO from the ring. (u) held. */
+static void transmit(struct uart *u)
+{
+	unsigned n = 0;
+	char c;
+
+	while (n < FIFO_SIZE && ring_get(&u->u_tx, &c)) {
+		put(u, REG_DATA, (uint8_t)c);
+		n++;
+	}
+	stat_add(&u->u_tx_count, n);
+	if (n < FIFO_SIZE)
+		enable(u, 0, IER_TX);
+}
+
+/* service - until the chip has nothing more to say, or it has been long enough. Returns whether
+ * it had anything; *notify: the tty has something to do. (u) held. */
+static bool service(struct uart *u, bool *notify)
+{
+	unsigned round;
+	uint8_t lsr;
+
+	for (round = 0; (get(u, REG_IIR) & IIR_NONE) == 0; round++) {
+		if (round == ROUNDS_MAX) {
+			rearm(u);
+			break;
+		}
+		lsr = status(u);
+		if (!u->u_held && receive(u, lsr) > 0)
+			*notify = true;
+		if ((lsr & LSR_THR_EMPTY) != 0)
+			transmit(u);
+		get(u, REG_MSR);
+	}
+	if (u->u_want && ring_used(&u->u_tx) <= UART_TX_RING / 2) {
+		u->u_want = false;
+		*notify = true;
+	}
+	return round > 0;
+}
+
+static unsigned uart_filter(void *arg)
+{
+	struct uart *u = arg;
+	bool notify = false, mine;
+
+	spin_lock(&u->u_lock);
+	mine = service(u, &notify);
+	stat_add(mine ? &u->u_interrupts : &u->u_stray, 1);
+	spin_unlock(&u->u_lock);
+	if (notify)
+		u->u_notify(u->u_arg);
+	return mine ? FILTER_HANDLED : FILTER_STRAY;
+}
+
+/* ---- The kernel's messages ---- */
+
+/* send_polled - the oldest bytes of the ring go out now, up to a FIFO's worth; those that a dead
+ * chip does not take in time are dropped. (u) held, or panicking. */
+static void send_polled(struct uart *u)
+{
+	uint64_t begun = clock_ns();
+	char c;
+
+	while ((status(u) & LSR_THR_EMPTY) == 0) {
+		if (clock_ns() - begun > POLL_NS)
+			break;
+		port_pause();
+	}
+	for (unsigned n = 0; n < FIFO_SIZE && ring_get(&u->u_tx, &c); n++) {
+		put(u, REG_DATA, (uint8_t)c);
+		stat_add(&u->u_polled, 1);
+	}
+}
+
+static void console_put(struct uart *u, char c)
+{
+	if (ring_room(&u->u_tx) == 0)
+		send_polled(u);
+	ring_put(&u->u_tx, c);
+}
+
+/* uart_console - behind kprintf(): any context. Ordered with what ttys send; in a panic at once. */
+static void uart_console(const char *text, size_t len)
+{
+	struct uart *u = console;
+	bool polled = panicking(), on = false;
+
+	if (!polled) {
+		on = port_intr_disable();
+		spin_lock(&u->u_lock);
+	}
+	for (; len > 0; text++, len--) {
+		if (*text == '\n')
+			console_put(u, '\r');
+		console_put(u, *text);
+	}
+	while (polled && ring_used(&u->u_tx) > 0)
+		send_polled(u);
+	if (!polled) {
+		enable(u, IER_TX, 0);
+		spin_unlock(&u->u_lock);
+		port_intr_restore(on);
+	}
+}
+
+/* ---- For the tty ---- */
+
+size_t uart_recv(struct uart *u, char *buf, size_t n)
+{
+	size_t got = 0;
+	bool on;
+
+	while (got < n && ring_get(&u->u_rx, &buf[got]))
+		got++;
+	on = port_intr_disable();
+	spin_lock(&u->u_lock);
+	if (u->u_held && ring_used(&u->u_rx) <= UART_RX_RING / 2) {
+		u->u_held = false;
+		enable(u, IER_RX, 0);
+	}
+	spin_unlock(&u->u_lock);
+	port_intr_restore(on);
+	return got;
+}
+
+size_t uart_send(struct uart *u, const char *buf, size_t n)
+{
+	size_t sent = 0;
+	bool on = port_intr_disable();
+
+	spin_lock(&u->u_lock);
+	while (sent < n && ring_put(&u->u_tx, buf[sent]))
+		sent++;
+	if (sent < n)
+		u->u_want = true;
+	if (ring_used(&u->u_tx) > 0)
+		enable(u, IER_TX, 0);
+	spin_unlock(&u->u_lock);
+	port_intr_restore(on);
+	return sent;
+}
+
+bool uart_idle(struct uart *u)
+{
+	bool on = port_intr_disable(), idle;
+
+	spin_lock(&u->u_lock);
+	idle = ring_used(&u->u_tx) == 0 && (status(u) & LSR_ALL_SENT) != 0;
+	spin_unlock(&u->u_lock);
+	port_intr_restore(on);
+	return idle;
+}
+
+void uart_counts(struct uart *u, struct uart_counts *out)
+{
+	out->uc_interrupts = atomic_load_explicit(&u->u_interrupts, memory_order_relaxed);
+	out->uc_stray = atomic_load_explicit(&u->u_stray, memory_order_relaxed);
+	out->uc_rx = atomic_load_explicit(&u->u_rx_count, memory_order_relaxed);
+	out->uc_tx = atomic_load_explicit(&u->u_tx_count, memory_order_relaxed);
+	out->uc_overruns = atomic_load_explicit(&u->u_overruns, memory_order_relaxed);
+	out->uc_errors = atomic_load_explicit(&u->u_errors, memory_order_relaxed);
+	out->uc_ring_full = atomic_load_explicit(&u->u_ring_full, memory_order_relaxed);
+	out->uc_polled = atomic_load_explicit(&u->u_polled, memory_order_relaxed);
+}
+
+/* ---- Attach ---- */
+
+/* probe - is there a 16550? A scratch register that keeps what is written, modem lines that answer
+ * in loopback, and a FIFO that can be switched on. Nothing goes out on the line. */
+static bool probe(const struct uart *u)
+{
+	bool there;
+
+	put(u, REG_SCRATCH, 0x5a);
+	there = get(u, REG_SCRATCH) == 0x5a;
+	put(u, REG_SCRATCH, 0xa5);
+	there = there && get(u, REG_SCRATCH) == 0xa5;
+	put(u, REG_MCR, MCR_LOOP | MCR_RTS | MCR_OUT2);
+	there = there && (get(u, REG_MSR) & 0xf0) == 0x90;
+	put(u, REG_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
+	put(u, REG_FCR, FCR_ENABLE | FCR_TRIGGER_8);
+	return there && (get(u, REG_IIR) & 0xc0) == 0xc0;
+}
+
+static void program(struct uart *u)
+{
+	put(u, REG_IER, 0);
+	put(u, REG_LCR, LCR_8N1 | LCR_DIVISOR);
+	put(u, REG_DATA, 1); /* 115,200 */
+	put(u, REG_IER, 0);
+	put(u, REG_LCR, LCR_8N1);
+	put(u, REG_FCR, FCR_ENABLE | FCR_TRIGGER_8);
+	put(u, REG_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
+}
+
+static void uart_free(struct uart *u)
+{
+	kmem_free(u->u_rx.r_buf, UART_RX_RING);
+	kmem_free(u->u_tx.r_buf, UART_TX_RING);
+	kmem_free(u, sizeof(*u));
+}
+
+static struct uart *uart_alloc(void)
+{
+	struct uart *u = kmem_alloc(sizeof(*u));
+	char *rx, *tx;
+
+	if (u == NULL)
+		return NULL;
+	rx = kmem_alloc(UART_RX_RING);
+	tx = kmem_alloc(UART_TX_RING);
+	ring_init(&u->u_rx, rx, UART_RX_RING);
+	ring_init(&u->u_tx, tx, UART_TX_RING);
+	if (rx == NULL || tx == NULL) {
+		uart_free(u);
+		return NULL;
+	}
+	spin_init(&u->u_lock);
+	return u;
+}
+
+/* claim - the chip's interrupt, with our filter on it. */
+static int claim(struct uart *u, unsigned irq)
+{
+	enum intr_trigger trigger;
+	struct intr_source *is;
+	bool active_low;
+	uint32_t gsi;
+	int error;
+
+	error = acpi_isa_line(irq, &gsi, &trigger, &active_low);
+	if (error == 0)
+		error = machine_line_source(gsi, trigger, active_low, &is);
+	if (error == 0)
+		error = intr_establish(is, "uart0", IPL_VM, 0, uart_filter, NULL, u, &u->u_ih);
+	return error;
+}
+
+/* go - the chip's interrupts on, and the console ours. */
+static void go(struct uart *u)
+{
+	bool on = port_intr_disable();
+
+	spin_lock(&u->u_lock);
+	enable(u, IER_RX | IER_LINE, 0);
+	spin_unlock(&u->u_lock);
+	port_intr_restore(on);
+	console = u;
+	machine_console_hook(uart_console);
+}
+
+int uart_attach(uint16_t port, unsigned irq, void (*notify)(void *arg), void *arg,
+    struct uart **out)
+{
+	struct uart *u = uart_alloc();
+	int error;
+
+	if (u == NULL)
+		return ENOMEM;
+	u->u_port = port;
+	u->u_notify = notify;
+	u->u_arg = arg;
+	if (!probe(u)) {
+		kprintf("uart0: no 16550 at port 0x%x\n", port);
+		uart_free(u);
+		return ENXIO;
+	}
+	program(u);
+	error = claim(u, irq);
+	if (error != 0) {
+		kprintf("uart0: ISA interrupt %u: %s\n", irq, errno_name(error));
+		uart_free(u);
+		return error;
+	}
+	*out = u;
+	go(u);
+	return 0;
+}
