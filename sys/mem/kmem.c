@@ -38,18 +38,18 @@
 /* Locking key: (a) set once before it is shared; (k) kc_lock; (~) atomic. */
 struct kmem_class {
 	struct mutex kc_lock;
-	uint16_t kc_size;      /* (a) */
-	uint16_t kc_per_slab;  /* (a) */
-	uint16_t kc_empty;     /* (k) slabs without an object in use */
-	struct list kc_slabs;  /* (k) struct page, those with a free object */
-	uint64_t kc_nslabs;    /* (k) */
-	uint64_t kc_inuse;     /* (k) objects */
-	uint64_t kc_allocs;    /* (k) ever */
+	uint16_t kc_size;     /* (a) */
+	uint16_t kc_per_slab; /* (a) */
+	uint16_t kc_empty;    /* (k) slabs without an object in use */
+	struct list kc_slabs; /* (k) struct page, those with a free object */
+	uint64_t kc_nslabs;   /* (k) */
+	uint64_t kc_inuse;    /* (k) objects */
+	uint64_t kc_allocs;   /* (k) ever */
 };
 
 /* From 64 up multiples of 64, which is what makes every object aligned as port.h promises. */
-static const uint16_t class_sizes[] = {
-    16, 32, 48, 64, 128, 192, 256, 320, 448, 512, 640, 768, 1024, 1344, 2048};
+static const uint16_t class_sizes[] = {16, 32, 48, 64, 128, 192, 256, 320, 448, 512, 640, 768, 1024,
+    1344, 2048};
 #define NCLASSES (sizeof(class_sizes) / sizeof(class_sizes[0]))
 #define CLASS_MAX 2048
 
@@ -124,7 +124,8 @@ static void check_fill(const void *obj, const unsigned char *from, const unsigne
 	const unsigned char *first = obj;
 
 	for (const unsigned char *p = from; ITHACA_CHECKED && p < end; p++)
-		KASSERT(*p == with, "kmem: object %p: %s (byte %td is %#x)", obj, what, p - first, *p);
+		KASSERT(*p == with, "kmem: object %p: %s (byte %td is %#x)", obj, what, p - first,
+		    *p);
 }
 
 /* Zero `size` bytes of an object that occupies `room`, and mark the rest. */
@@ -141,7 +142,8 @@ static void check_slack(const void *obj, size_t size, size_t room)
 {
 	const unsigned char *p = obj;
 
-	check_fill(obj, p + size, p + room, SLACK, "written past its end, or freed with another size");
+	check_fill(obj, p + size, p + room, SLACK,
+	    "written past its end, or freed with another size");
 }
 
 /* ---- slabs ---- */
@@ -187,8 +189,8 @@ static void *class_alloc(struct kmem_class *kc)
 	struct page *pg;
 
 	mutex_spin_enter(&kc->kc_lock);
-	pg = list_empty(&kc->kc_slabs) ? slab_new(kc) :
-	                                 container_of(kc->kc_slabs.next, struct page, pg_link);
+	pg = list_empty(&kc->kc_slabs) ? slab_new(kc)
+				       : container_of(kc->kc_slabs.next, struct page, pg_link);
 	if (pg != NULL) {
 		if (pg->pg_inuse == 0)
 			kc->kc_empty--;
@@ -236,9 +238,10 @@ static void class_free(struct kmem_class *kc, void *obj, size_t size)
 
 	KASSERT(pg != NULL && pg->pg_state == PAGE_SLAB && pg->pg_class == kc - classes,
 	    "kmem_free(%p, %zu): no object of that size", obj, size);
-	KASSERT(offset % kc->kc_size == 0, "kmem_free(%p, %zu): not where an object begins", obj, size);
-	KASSERT((pg->pg_used[index / 64] >> index % 64 & 1) != 0, "kmem_free(%p, %zu): freed already",
-	    obj, size);
+	KASSERT(offset % kc->kc_size == 0, "kmem_free(%p, %zu): not where an object begins", obj,
+	    size);
+	KASSERT((pg->pg_used[index / 64] >> index % 64 & 1) != 0,
+	    "kmem_free(%p, %zu): freed already", obj, size);
 	check_slack(obj, size, kc->kc_size);
 	if (ITHACA_CHECKED)
 		memset(obj, POISON, kc->kc_size);

@@ -40,9 +40,9 @@ static const uint64_t seg_cuts[] = {(uint64_t)256 << 20, DMA32_LIMIT};
 
 /* Locking key: (a) set once before it is shared; (p) page_lock. */
 struct seg {
-	uint64_t sg_first; /* (a) page number of its first page */
-	uint64_t sg_count; /* (a) its pages, those of the array included */
-	struct page *sg_pages; /* (a) one a page; entries are (p) */
+	uint64_t sg_first;                       /* (a) page number of its first page */
+	uint64_t sg_count;                       /* (a) its pages, those of the array included */
+	struct page *sg_pages;                   /* (a) one a page; entries are (p) */
 	struct list sg_free[PAGE_ORDER_MAX + 1]; /* (p) */
 };
 
@@ -109,7 +109,8 @@ static void seg_fill(struct seg *sg, uint64_t pfn)
 	while (pfn < end) {
 		unsigned order = PAGE_ORDER_MAX;
 
-		while ((pfn & (((uint64_t)1 << order) - 1)) != 0 || pfn + ((uint64_t)1 << order) > end)
+		while (
+		    (pfn & (((uint64_t)1 << order) - 1)) != 0 || pfn + ((uint64_t)1 << order) > end)
 			order--;
 		put_block(sg, pfn, order);
 		pfn += (uint64_t)1 << order;
@@ -125,8 +126,8 @@ static void seg_add(uint64_t first, uint64_t count)
 	if (count <= meta)
 		return;
 	if (nsegs == SEGS_MAX) {
-		kprintf("memory: more than %u segments: %llu pages at %#llx left unused\n", SEGS_MAX,
-		    (unsigned long long)count, (unsigned long long)(first << PAGE_SHIFT));
+		kprintf("memory: more than %u segments: %llu pages at %#llx left unused\n",
+		    SEGS_MAX, (unsigned long long)count, (unsigned long long)(first << PAGE_SHIFT));
 		return;
 	}
 	sg->sg_first = first;
@@ -195,8 +196,7 @@ static struct page *seg_find(struct seg *sg, unsigned order, uint64_t limit)
 	struct list *e;
 
 	for (; order <= PAGE_ORDER_MAX; order++) {
-		LIST_EACH(e, &sg->sg_free[order])
-		{
+		LIST_EACH(e, &sg->sg_free[order]) {
 			struct page *pg = container_of(e, struct page, pg_link);
 
 			if (all || pg->pg_pfn + ((uint64_t)1 << order) <= limit)
@@ -279,11 +279,12 @@ void page_free(uint64_t phys, unsigned order)
 	struct page *pg;
 
 	KASSERT(sg != NULL, "page_free(%#llx): no page of ours", (unsigned long long)phys);
-	KASSERT((phys & (((uint64_t)PAGE_SIZE << order) - 1)) == 0, "page_free(%#llx, %u): alignment",
-	    (unsigned long long)phys, order);
+	KASSERT((phys & (((uint64_t)PAGE_SIZE << order) - 1)) == 0,
+	    "page_free(%#llx, %u): alignment", (unsigned long long)phys, order);
 	pg = seg_page(sg, pfn);
-	KASSERT(pg->pg_state == PAGE_USED, "page_free(%#llx): not handed out (state %u): freed twice?",
-	    (unsigned long long)phys, pg->pg_state);
+	KASSERT(pg->pg_state == PAGE_USED,
+	    "page_free(%#llx): not handed out (state %u): freed twice?", (unsigned long long)phys,
+	    pg->pg_state);
 	KASSERT(pg->pg_order == order, "page_free(%#llx, %u): it was asked with order %u",
 	    (unsigned long long)phys, order, pg->pg_order);
 	if (ITHACA_CHECKED)

@@ -30,19 +30,19 @@ enum page_state {
 
 /* Locking key: (a) set once before it is shared; (p) the page mutex; (k) that of the kmem class. */
 struct page {
-	struct list pg_link;  /* (p) free: its order's list; (k) slab: its class's list */
-	uint64_t pg_used[4];  /* (k) slab: a bit an object */
-	uint64_t pg_pfn;      /* (a) its number: physical address / PAGE_SIZE */
-	uint16_t pg_inuse;    /* (k) slab: bits set in pg_used */
-	uint8_t pg_state;     /* (p) enum page_state; (k) slab */
-	uint8_t pg_order;     /* (p) of the block that it heads */
-	uint8_t pg_class;     /* (k) slab: number of its class */
+	struct list pg_link; /* (p) free: its order's list; (k) slab: its class's list */
+	uint64_t pg_used[4]; /* (k) slab: a bit an object */
+	uint64_t pg_pfn;     /* (a) its number: physical address / PAGE_SIZE */
+	uint16_t pg_inuse;   /* (k) slab: bits set in pg_used */
+	uint8_t pg_state;    /* (p) enum page_state; (k) slab */
+	uint8_t pg_order;    /* (p) of the block that it heads */
+	uint8_t pg_class;    /* (k) slab: number of its class */
 };
 
 struct page_stats {
-	uint64_t ps_total;                    /* pages that can be handed out */
-	uint64_t ps_free;                     /* pages free now */
-	uint64_t ps_failures;                 /* page_alloc() that found none */
+	uint64_t ps_total;                      /* pages that can be handed out */
+	uint64_t ps_free;                       /* pages free now */
+	uint64_t ps_failures;                   /* page_alloc() that found none */
 	uint64_t ps_blocks[PAGE_ORDER_MAX + 1]; /* free blocks of each order */
 };
 
