@@ -125,4 +125,8 @@ void machine_console_hook(void (*write)(const char *text, size_t len));
 void machine_poweroff(int status) __attribute__((noreturn));
 void machine_reboot(void) __attribute__((noreturn));
 
+/* machine_set_poweroff - how ACPI says that it is done: PM1a control port (0: unknown) and the
+ * SLP_TYP value of state S5. Once, while the system starts. */
+void machine_set_poweroff(uint16_t pm1a_port, uint16_t slp_typ);
+
 #endif

@@ -335,8 +335,7 @@ void x86_lapic_init_ap(struct x86_cpu *xc)
 {
 	lapic_mode();
 	lapic_setup(false);
-	KASSERT(xc->xc_apicid == x86_lapic_id(), "cpu%u: started as APIC %u, is %u",
-	    xc->xc_cpu.ci_index, xc->xc_apicid, x86_lapic_id());
+	KASSERT(xc->xc_apicid == x86_lapic_id(), "started as APIC %u, is %u",
+	    xc->xc_apicid, x86_lapic_id());
 	x86_clock_init_ap();
-	x86_vector_cpu_up(&xc->xc_cpu);
 }

@@ -122,8 +122,9 @@ void x86_ipi_vector(void);   /* from entry.S: EOI, intr_ipi() */
 void x86_clock_vector(void); /* clock.c: EOI, clock_intr() */
 void x86_error_vector(void); /* the local controller reports an error */
 
-/* x86_lapic_init_ap - this CPU's controller, clock and vectors. On the CPU being started, interrupts
- * off, %gs and IDT loaded, cpu_attach()ed: interrupts may be routed to it from here on. */
+/* x86_lapic_init_ap - this CPU's controller and clock. On the CPU being started, interrupts off,
+ * %gs and IDT loaded, not cpu_attach()ed yet (it has no number): IPIs are kept for it from here on.
+ * smp.c calls x86_vector_cpu_up() when it is attached. */
 void x86_lapic_init_ap(struct x86_cpu *xc);
 
 /* Starting another CPU, and stopping all others (nothing if the controller is not up yet). */
