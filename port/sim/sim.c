@@ -380,7 +380,6 @@ void port_clock_arm(uint64_t deadline_ns)
 	if (sim_me()->v_intr)
 		sim_failed("port_clock_arm with interrupts on");
 	sim_me()->v_deadline = deadline_ns;
-	sim_me()->v_clock = false;
 	sim_point(SIM_CLOCK);
 }
 
