@@ -18,6 +18,13 @@
 
 #define CPU_MAX 64
 
+/* stat_add - a counter that one CPU writes and anyone reads: no locked instruction. */
+static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
 /* A set of CPUs: one bit a CPU number. */
 typedef uint64_t cpuset_t;
 #define CPUSET(index) ((cpuset_t)1 << (index))
@@ -26,7 +33,7 @@ struct intr_handler;
 struct softint;
 
 /* Why a CPU was poked with port_ipi(); bits of ci_ipi. */
-#define IPI_RESCHED 0x01 /* look at ci_resched_pri, or idle: look for work */
+#define IPI_RESCHED 0x01 /* look at ci_top_pri, or idle: look for work */
 #define IPI_ITHREAD 0x02 /* somebody starves: look for a spare ithread to give */
 #define IPI_GIFT 0x04    /* an ithread was put on ci_gifts */
 #define IPI_SOFTINT 0x08 /* softints were put on ci_softint_remote */
@@ -52,15 +59,15 @@ struct softint_cpu {
  */
 struct cpu {
 	struct cpu *ci_self;      /* (a) offset 0 */
-	struct lwp *ci_curlwp;    /* (i) written; (~) read by mutex.c of other CPUs; offset 8 */
+	struct lwp *_Atomic ci_curlwp; /* (~) own CPU writes; mutex.c of others reads; offset 8 */
 	uint32_t ci_pending;      /* (i) bit a level: something is queued for an ithread or softint */
-	_Atomic uint8_t ci_resched_pri; /* (~) best lwp made runnable since the last look; 0: none */
+	_Atomic uint8_t ci_top_pri; /* (~) best on the run queue, 0: none; written under (q) */
 	bool ci_acct;             /* (i) copy of hw.intr.acct */
 	bool ci_starved;          /* (i) own bit of the starved set is, or was, set */
 	struct lwp *ci_spare;     /* (i) the ithread that the next handoff takes */
 	uint64_t ci_acct_last;    /* (i) counter when ci_acct_to was last charged */
 	_Atomic uint64_t *ci_acct_to; /* (i) who is charged for the time since */
-	uint64_t ci_handoffs;     /* (i) */
+	_Atomic uint64_t ci_handoffs;     /* (~) own CPU counts, anyone reads */
 
 	struct intr_queue ci_queue[IPL_COUNT];          /* (i) IPL_BIO to IPL_TTY are used */
 	struct softint_cpu ci_softint[IPL_SOFTSERIAL + 1]; /* (i) */
@@ -68,16 +75,17 @@ struct cpu {
 	unsigned ci_index;        /* (a) number, from 0 */
 	uint32_t ci_hwid;         /* (a) the port's number for it */
 	struct lwp *ci_idle;      /* (a) */
-	uint64_t ci_divorces;     /* (i) ithreads and softints that blocked or were preempted */
-	uint64_t ci_starvations;  /* (i) times that no ithread was to be had */
-	uint64_t ci_rescues;      /* (i) ithreads that came as gifts */
-	uint64_t ci_nested;       /* (i) handoffs on top of an ithread or softint */
-	uint64_t ci_ipis;         /* (i) */
-	uint64_t ci_switches;     /* (i) scheduler switches */
+	_Atomic uint64_t ci_divorces;     /* (~) own CPU counts: ithreads and softints that blocked or were preempted */
+	_Atomic uint64_t ci_starvations;  /* (~) own CPU counts: times that no ithread was to be had */
+	_Atomic uint64_t ci_rescues;      /* (~) own CPU counts: ithreads that came as gifts */
+	_Atomic uint64_t ci_nested;       /* (~) own CPU counts: handoffs on top of an ithread or softint */
+	_Atomic uint64_t ci_ipis;         /* (~) own CPU counts, anyone reads */
+	_Atomic uint64_t ci_switches;     /* (~) own CPU counts: scheduler switches */
 
 	_Alignas(64) struct spin ci_rq_lock;
 	uint64_t ci_rq_map;               /* (q) bit a priority */
 	struct list ci_rq[PRI_COUNT];     /* (q) */
+	struct lwp *ci_onproc;            /* (q) whom sched_switch() chose last */
 	_Atomic unsigned ci_rq_len;       /* (~) written under (q); a hint to thieves */
 
 	_Alignas(64) _Atomic unsigned ci_ipi; /* (~) IPI_*, taken by exchange in intr_ipi() */

@@ -169,6 +169,13 @@ void intr_release(struct intr_source *is, uint64_t bit);
 unsigned intr_begin(struct intr_handler *ih);
 void intr_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed);
 
+/* intr_init - for cpu.c: once, before the first source. */
+void intr_init(void);
+
+/* intr_replay - ask the filters of an edge or message source once, for what came while it was held.
+ * For storm.c, on the source's CPU, interrupts off; ithread_exit() is to follow. */
+void intr_replay(struct intr_source *is);
+
 /* intr_dump - sources, handlers, their states and every CPU's pending queues, on the console. Any
  * context, also in a panic: it takes no lock. */
 void intr_dump(void);

@@ -22,6 +22,28 @@ void ithread_exit(void);
  * now? Then run it. Cheap if not. What splx(), mutex_exit() and preempt_enable() end with. */
 void ithread_check(void);
 
+/* intr_return - interrupts back on if they were (`on`), after what became pending has run. */
+static inline void intr_return(bool on)
+{
+	if (on) {
+		ithread_exit();
+		port_intr_enable();
+	}
+}
+
+/* acct_charge - the time until now goes to who ran; from now on `to` is charged. Interrupts off. */
+static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
+{
+	uint64_t now;
+
+	if (ci->ci_acct) {
+		now = port_counter();
+		stat_add(ci->ci_acct_to, now - ci->ci_acct_last);
+		ci->ci_acct_last = now;
+		ci->ci_acct_to = to;
+	}
+}
+
 /* ithread_divorce - curlwp, attached, leaves its CPU: called by sched.c with the run queue locked;
  * returns the pinned lwp to continue. */
 struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);

@@ -61,11 +61,15 @@ struct lwp {
 	uint8_t l_ipl;             /* (o) current level */
 	uint8_t l_level;           /* (o) ithread or softint: level of the handler it runs */
 	uint8_t l_spin_ipl;        /* (o) l_ipl before the first spin mutex held */
+	bool l_spin_intr;          /* (o) interrupts were on before it */
 	uint16_t l_spin_depth;     /* (o) spin mutexes held */
 	uint16_t l_nopreempt;      /* (o) preempt_disable() depth */
 	struct lwp *l_pinned;      /* (o) attached: the lwp beneath; NULL when not, or divorced */
 	struct cpu *_Atomic l_cpu; /* (~) where it runs or last ran; written under (q) of both */
 	struct intr_handler *l_handler; /* (o) ithread: what it runs */
+	struct softint *l_softint; /* (o) softint lwp: what it runs */
+	_Atomic uint64_t *l_acct;  /* (o) who is charged for the time it runs */
+	bool l_expired;            /* (i) its time slice is over */
 
 	struct spin l_lock;
 	uint8_t l_state;   /* (q) enum lwp_state */
@@ -74,14 +78,14 @@ struct lwp {
 	uint8_t l_basepri; /* (l) its own */
 	uint8_t l_flags;   /* (a) */
 	struct list l_runq; /* (q) entry of the run queue */
-	uint64_t l_slice_ns; /* (q) when its time slice ends */
+	uint64_t l_slice_ns; /* (i) when its time slice ends */
 
 	struct list l_lent;            /* (l) turnstiles whose waiters this lwp keeps waiting */
 	struct turnstile *l_turnstile; /* (o) the one it gives when it blocks first; else (c) */
 	struct list l_waitq;           /* (c) or sleep queue lock: entry among the waiters */
 	const void *_Atomic l_wchan;   /* (~) what it waits for; written under the queue's lock */
 	const char *l_wmesg;           /* same: what to call that */
-	bool l_wait_turnstile;         /* same: l_wchan is a mutex, else a sleep queue */
+	_Atomic bool l_wait_turnstile; /* (~) same: l_wchan is a mutex, else a sleep queue */
 	int l_wake_error;              /* same: what sleepq_wait() returns */
 
 	_Atomic uint64_t l_ticks; /* (~) counter ticks of CPU taken; own CPU writes, anyone reads */
@@ -134,6 +138,19 @@ void preempt_enable(void);
  * fn may not create or end lwps. Thread context; may block.
  */
 void lwp_each(void (*fn)(struct lwp *l, void *arg), void *arg);
+
+/* lwp_oncpu - it runs at this moment, not pinned beneath another. A hint. Any context. */
+bool lwp_oncpu(struct lwp *l);
+
+/* lwp_alloc - an lwp with a stack that does not run yet, LWP_FREE. For lwp.c, ithread.c, softint.c,
+ * cpu.c. Thread context; may block. NULL: no memory. lwp_reap - the reaper frees it, once it is off its stack. Any
+ * context up to IPL_SCHED. */
+struct lwp *lwp_alloc(const char *name, int flags, struct cpu *cpu, uint8_t pri);
+void lwp_reap(struct lwp *l);
+
+/* lwp_init - for cpu.c: `l` (static memory) is the lwp "main" on `ci`. lwp_start_reaper - thereafter. */
+void lwp_init(struct lwp *l, struct cpu *ci, void *stack, size_t size);
+void lwp_start_reaper(void);
 
 /* lwp_state_name - "run", "onproc" and so on. */
 const char *lwp_state_name(const struct lwp *l);

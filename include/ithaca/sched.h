@@ -35,9 +35,13 @@ bool sched_preemptible(const struct lwp *l);
  * again (ns), UINT64_MAX if nobody waits. */
 uint64_t sched_slice(struct cpu *ci, uint64_t now_ns);
 
-/* sched_idle - look for work elsewhere: true if this CPU's run queue has something now. Idle lwp,
- * interrupts off. */
+/* sched_idle - declare this CPU idle and look for work elsewhere: true if its run queue has
+ * something now. sched_busy - take the declaration back. Idle lwp, interrupts off. */
 bool sched_idle(struct cpu *ci);
+void sched_busy(struct cpu *ci);
+
+/* sched_poked - IPI_RESCHED arrived: start a time slice if an equal waits. Interrupts off. */
+void sched_poked(struct cpu *ci);
 
 /* sched_dump - each CPU's running lwp, what is pinned beneath, and its run queue. Takes no lock. */
 void sched_dump(void);

@@ -18,6 +18,9 @@ struct lwp;
 
 #define SLEEP_FOREVER UINT64_MAX
 
+/* sleepq_init - for cpu.c: once, first of all. */
+void sleepq_init(void);
+
 /* sleepq_lock - lock the chain of `wchan`, interrupts off; returns what the unlock wants. */
 bool sleepq_lock(const void *wchan);
 void sleepq_unlock(const void *wchan, bool intr);

@@ -27,6 +27,9 @@ struct turnstile {
 	uint8_t ts_pri;          /* (c+l) priority of the first waiter */
 };
 
+/* turnstile_init - for cpu.c: once, first of all. */
+void turnstile_init(void);
+
 /* turnstile_alloc, turnstile_free - one for each lwp, when it is made and unmade. NULL: no memory. */
 struct turnstile *turnstile_alloc(void);
 void turnstile_free(struct turnstile *ts);
@@ -43,9 +46,13 @@ void turnstile_block(struct mutex *m, struct lwp *owner, bool intr);
  * what they lend now goes to it. */
 void turnstile_adopt(struct mutex *m);
 
-/* turnstile_wake - chain locked, owned by curlwp, which gives up the mutex: takes the most urgent
- * waiter out and wakes it. Returns whether others still wait. Takes back what was lent. */
-bool turnstile_wake(struct mutex *m);
+/* turnstile_take - chain locked, curlwp owns the mutex and gives it up: takes the most urgent waiter
+ * out, for lwp_unpark(); *more says whether others still wait. What was lent is given back. */
+struct lwp *turnstile_take(struct mutex *m, bool *more);
+
+/* turnstile_repri - l_basepri changed, or what is lent: work out l_pri, along the whole chain.
+ * Interrupts off, no lock held. */
+void turnstile_repri(struct lwp *l);
 
 /* turnstile_dump - every mutex waited for, its owner and waiters. Takes no lock. */
 void turnstile_dump(void);

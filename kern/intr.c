@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * intr.c - what happens in hard-interrupt context: sources, handlers, filters, the mask.
+ *
+ * The life of one interrupt begins in the port's entry code, which calls intr_dispatch(). It asks
+ * the filters, queues the handlers that want a thread, masks a level source, says EOI, and leaves
+ * through ithread_exit() (ithread.c), where a thread is started on the spot. When a handler has
+ * run, ithread.c calls intr_end() here, and the last one unmasks.
+ *
+ * Contexts: intr_dispatch() with interrupts off; establish, disestablish, bind in thread context.
+ * Lock order: intr_mutex -> is_lock -> nothing. A dispatch takes no lock, but is_lock for a level
+ * source, whose controller costs more than any lock.
+ *
+ * The state of a handler (ih_state) is one byte that is only ever exchanged:
+ *
+ *	0 idle --request--> BUSY|WANT, queued --begin--> BUSY, running --end--> 0
+ *
+ * A request is exchange(BUSY|WANT): whoever finds 0 has to queue it, anybody else is done, for a
+ * run that has not begun is owed already or is owed from now on. A begin is exchange(BUSY). An end
+ * is compare-exchange(BUSY, 0): when it fails somebody asked meanwhile, and the handler goes to
+ * the tail again. So it never runs beside itself (I2), and, as both sides exchange, no interrupt is
+ * lost (I1): either the begin comes later, and sees all that the filter wrote, or the request
+ * does, and finds BUSY, and another run follows.
+ *
+ *	CPU 0 (dispatch)                    CPU 1 (ithread)
+ *	filter: ring[tail] = c
+ *	                                    begin: exchange(BUSY) -> BUSY|WANT
+ *	request: exchange(BUSY|WANT) -> BUSY
+ *	                                    handler: reads ring, may miss c
+ *	                                    end: compare-exchange(BUSY, 0) fails -> tail of queue
+ *
+ * With a plain load instead of the request's exchange, the load could be served before the store
+ * to the ring is seen, and c would stay in the ring until the next interrupt.
+ *
+ * The mask of a level source is held by a set, one bit a member: its queued and running handlers,
+ * storm.c, and "nobody established". A bit changes together with the handler's state and the
+ * controller's mask, all under is_lock, which closes the classic race:
+ *
+ *	CPU 0 (dispatch, a late delivery)   CPU 1 (ithread, ends the run before)
+ *	set |= bit (was set already)
+ *	                                    end: state -> 0; set &= ~bit; empty: unmask
+ *	mask; request: 0 -> queued
+ *
+ * Split like this the handler is queued and the line masked with an empty set, and whoever clears
+ * the last bit never comes. Under the lock, CPU 1 either ends before (CPU 0 then sets bit and mask
+ * anew) or after (and finds WANT: it queues again, and the bit stays).
+ *
+ * Invariants: I1, I2, I3, I12. Not for: what runs in a thread (ithread.c), sources that misbehave
+ * (storm.c). Read ithread.c next.
+ */
+#include <ithaca/intr.h>
+
+#include <ithaca/entry.h>
+#include <ithaca/errno.h>
+#include <ithaca/ithread.h>
+#include <ithaca/mutex.h>
+#include <ithaca/port.h>
+#include <ithaca/print.h>
+#include <ithaca/sleepq.h>
+#include <ithaca/storm.h>
+#include <ithaca/string.h>
+
+static struct mutex intr_mutex;
+static struct list intr_sources = LIST_INIT(intr_sources); /* (m) */
+
+void intr_init(void)
+{
+	mutex_init(&intr_mutex, "intr", IPL_NONE);
+}
+
+/* ---- Dispatch ---- */
+
+/* Ask for a run; the first to ask queues it here. Returns nothing: see the essay. */
+static inline void intr_request(struct cpu *ci, struct intr_handler *ih, unsigned settles)
+{
+	/* Pairs with the exchange in intr_begin() and the compare-exchange in intr_end(). */
+	if (atomic_exchange_explicit(&ih->ih_state, IH_BUSY | IH_WANT | settles,
+		memory_order_acq_rel) == 0)
+		ithread_queue(ci, ih);
+}
+
+/* The same for a level source: the handler joins the set that keeps the line masked. */
+static void intr_request_level(struct cpu *ci, struct intr_source *is, struct intr_handler *ih,
+    unsigned settles)
+{
+	spin_lock(&is->is_lock);
+	is->is_set |= (uint64_t)1 << ih->ih_bit;
+	if (!is->is_masked) {
+		is->is_masked = true;
+		is->is_masked_since = port_counter();
+		is->is_pic->pic_mask(is);
+	}
+	intr_request(ci, ih, settles);
+	spin_unlock(&is->is_lock);
+}
+
+/* Ask every filter; queue who wants a thread. Returns the answers or-ed together. */
+static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
+{
+	struct intr_handler *ih;
+	unsigned answer, settles, all = 0;
+
+	/* Acquire: pairs with the release in intr_establish(), for what ih points at. */
+	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_acquire); ih != NULL;
+	     ih = atomic_load_explicit(&ih->ih_next, memory_order_acquire)) {
+		answer = FILTER_SCHEDULE_THREAD;
+		if (ih->ih_filter != NULL)
+			answer = ih->ih_filter(ih->ih_arg);
+		else if (ih->ih_flags & INTR_MANUAL)
+			continue;
+		all |= answer;
+		if (!(answer & FILTER_SCHEDULE_THREAD) || (ih->ih_flags & INTR_MANUAL))
+			continue;
+		KASSERT(ih->ih_thread != NULL, "filter of %s wants a thread and has none",
+		    ih->ih_name);
+		settles = (answer & FILTER_HANDLED) ? 0 : IH_SETTLES;
+		if (is->is_trigger == INTR_LEVEL)
+			intr_request_level(ci, is, ih, settles);
+		else
+			intr_request(ci, ih, settles);
+	}
+	return all;
+}
+
+static void intr_unclaimed(struct cpu *ci, struct intr_source *is)
+{
+	uint32_t n;
+
+	stat_add(&is->is_stats[ci->ci_index].st_stray, 1);
+	n = atomic_load_explicit(&is->is_unclaimed, memory_order_relaxed) + 1;
+	atomic_store_explicit(&is->is_unclaimed, n, memory_order_relaxed);
+	if (n >= STORM_UNCLAIMED) {
+		atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
+		storm_unclaimed(is);
+	}
+}
+
+void intr_dispatch(struct intr_source *is)
+{
+	struct cpu *ci = curcpu();
+	struct lwp *l = curlwp;
+	struct intr_stats *st = &is->is_stats[ci->ci_index];
+	uint8_t ipl = l->l_ipl;
+	unsigned answer;
+
+	KASSERT(!IPL_IS_HARD(ipl), "%s interrupts level %s", is->is_name, spl_name(ipl));
+	l->l_ipl = IPL_VM;
+	acct_charge(ci, &st->st_ticks);
+	stat_add(&st->st_count, 1);
+	if (!atomic_load_explicit(&is->is_held, memory_order_relaxed)) {
+		answer = intr_filters(ci, is);
+		if (answer & FILTER_HANDLED)
+			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
+		else if (answer == FILTER_STRAY)
+			intr_unclaimed(ci, is);
+	}
+	port_intr_eoi();
+	l->l_ipl = ipl;
+	ithread_exit();
+	ci = curcpu();
+	if (ci->ci_acct_to != l->l_acct)
+		acct_charge(ci, l->l_acct);
+}
+
+void intr_replay(struct intr_source *is)
+{
+	struct cpu *ci = curcpu();
+	struct lwp *l = curlwp;
+	uint8_t ipl = l->l_ipl;
+
+	KASSERT(!port_intr_enabled() &&
+	    atomic_load_explicit(&is->is_cpu, memory_order_relaxed) == ci,
+	    "%s replayed on cpu%u", is->is_name, ci->ci_index);
+	l->l_ipl = IPL_VM;
+	if (!atomic_load_explicit(&is->is_held, memory_order_relaxed))
+		intr_filters(ci, is);
+	l->l_ipl = ipl;
+}
+
+unsigned intr_begin(struct intr_handler *ih)
+{
+	/* Pairs with intr_request(): what the filter wrote before it is visible to the run. */
+	return atomic_exchange_explicit(&ih->ih_state, IH_BUSY, memory_order_acq_rel);
+}
+
+/* BUSY -> idle, unless somebody asked meanwhile. */
+static inline bool intr_finish(struct intr_handler *ih)
+{
+	uint8_t busy = IH_BUSY;
+
+	/* Sequentially consistent: pairs with the store of ih_dying in intr_disestablish(). */
+	return atomic_compare_exchange_strong_explicit(&ih->ih_state, &busy, 0,
+	    memory_order_seq_cst, memory_order_acquire);
+}
+
+/* Take members out of the set; the last one unmasks. is_lock held. */
+static void intr_set_clear(struct intr_source *is, uint64_t bits)
+{
+	is->is_set &= ~bits;
+	if (is->is_set == 0 && is->is_masked) {
+		is->is_masked = false;
+		is->is_pic->pic_unmask(is);
+	}
+}
+
+static bool intr_finish_level(struct intr_source *is, struct intr_handler *ih)
+{
+	bool idle;
+
+	spin_lock(&is->is_lock);
+	idle = intr_finish(ih);
+	if (idle)
+		intr_set_clear(is, (uint64_t)1 << ih->ih_bit);
+	spin_unlock(&is->is_lock);
+	return idle;
+}
+
+void intr_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed)
+{
+	struct intr_source *is = ih->ih_source;
+	bool idle;
+
+	stat_add(&ih->ih_stats[ci->ci_index].st_count, 1);
+	if (begun & IH_SETTLES) {
+		if (claimed) {
+			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
+		} else {
+			stat_add(&ih->ih_stats[ci->ci_index].st_stray, 1);
+			intr_unclaimed(ci, is);
+		}
+	}
+	idle = is->is_trigger == INTR_LEVEL ? intr_finish_level(is, ih) : intr_finish(ih);
+	if (!idle)
+		ithread_queue(ci, ih);
+	else if (atomic_load_explicit(&ih->ih_dying, memory_order_seq_cst))
+		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
+}
+
+void hwi_sched(struct intr_handler *ih)
+{
+	bool intr = port_intr_disable();
+
+	KASSERT(ih->ih_thread != NULL, "hwi_sched: %s has no thread function", ih->ih_name);
+	if (!atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
+		intr_request(curcpu(), ih, 0);
+	intr_return(intr);
+}
+
+/* ---- The set from outside ---- */
+
+void intr_hold(struct intr_source *is, uint64_t bit)
+{
+	bool intr = port_intr_disable();
+
+	spin_lock(&is->is_lock);
+	is->is_set |= bit;
+	if (is->is_pic->pic_mask == NULL) {
+		atomic_store_explicit(&is->is_held, true, memory_order_relaxed);
+	} else if (!is->is_masked) {
+		is->is_masked = true;
+		is->is_masked_since = port_counter();
+		is->is_pic->pic_mask(is);
+	}
+	spin_unlock(&is->is_lock);
+	intr_return(intr);
+}
+
+void intr_release(struct intr_source *is, uint64_t bit)
+{
+	bool intr = port_intr_disable();
+
+	spin_lock(&is->is_lock);
+	if (is->is_pic->pic_mask == NULL) {
+		is->is_set &= ~bit;
+		if (is->is_set == 0)
+			atomic_store_explicit(&is->is_held, false, memory_order_relaxed);
+	} else {
+		intr_set_clear(is, bit);
+	}
+	spin_unlock(&is->is_lock);
+	intr_return(intr);
+}
+
+/* ---- Sources ---- */
+
+int intr_source_create(const char *name, enum intr_trigger trigger, const struct intr_pic *pic,
+    void *cookie, struct cpu *ci, struct intr_source **out)
+{
+	struct intr_source *is = port_mem_alloc(sizeof(*is));
+
+	if (is == NULL)
+		return ENOMEM;
+	is->is_stats = port_mem_alloc(CPU_MAX * sizeof(*is->is_stats));
+	if (is->is_stats == NULL) {
+		port_mem_free(is, sizeof(*is));
+		return ENOMEM;
+	}
+	KASSERT(trigger != INTR_LEVEL || pic->pic_mask != NULL, "level source %s has no mask", name);
+	kstrlcpy(is->is_name, name, sizeof(is->is_name));
+	is->is_trigger = (uint8_t)trigger;
+	is->is_pic = pic;
+	is->is_cookie = cookie;
+	is->is_masked = pic->pic_mask != NULL;
+	is->is_set = IS_SET_DISABLED;
+	atomic_init(&is->is_held, pic->pic_mask == NULL);
+	atomic_init(&is->is_cpu, ci);
+	spin_init(&is->is_lock);
+	if (storm_attach(is) != 0) {
+		port_mem_free(is->is_stats, CPU_MAX * sizeof(*is->is_stats));
+		port_mem_free(is, sizeof(*is));
+		return ENOMEM;
+	}
+	mutex_enter(&intr_mutex);
+	list_append(&intr_sources, &is->is_all);
+	mutex_exit(&intr_mutex);
+	*out = is;
+	return 0;
+}
+
+int intr_source_destroy(struct intr_source *is)
+{
+	mutex_enter(&intr_mutex);
+	if (is->is_nhandlers != 0) {
+		mutex_exit(&intr_mutex);
+		return EBUSY;
+	}
+	list_remove(&is->is_all);
+	mutex_exit(&intr_mutex);
+	storm_detach(is); /* with a barrier: a late delivery may be in its dispatch */
+	port_mem_free(is->is_stats, CPU_MAX * sizeof(*is->is_stats));
+	port_mem_free(is, sizeof(*is));
+	return 0;
+}
+
+void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg)
+{
+	struct list *e;
+
+	mutex_enter(&intr_mutex);
+	LIST_EACH(e, &intr_sources)
+		if (!fn(container_of(e, struct intr_source, is_all), arg))
+			break;
+	mutex_exit(&intr_mutex);
+}
+
+/* ---- Establish and disestablish ---- */
+
+static int intr_check(int ipl, unsigned flags, intr_filter_t *filter, intr_thread_t *thread)
+{
+	if (filter == NULL && thread == NULL)
+		return EINVAL;
+	if (flags & ~(unsigned)(INTR_MANUAL | INTR_EXCL | INTR_MIGRATE))
+		return EINVAL;
+	if ((flags & INTR_MANUAL) && thread == NULL)
+		return EINVAL;
+	if (ipl >= IPL_BIO && ipl <= IPL_TTY)
+		return 0;
+	return thread == NULL && ipl == IPL_VM ? 0 : EINVAL;
+}
+
+/* Is there room for one more, on these terms? intr_mutex held. */
+static int intr_room(struct intr_source *is, unsigned flags)
+{
+	struct intr_handler *first = atomic_load_explicit(&is->is_handlers, memory_order_relaxed);
+
+	if (first != NULL && ((flags | first->ih_flags) & INTR_EXCL))
+		return EBUSY;
+	return is->is_nhandlers == INTR_HANDLERS_MAX ? ENOSPC : 0;
+}
+
+/* To the end of the list, so that filters are asked in order of arrival. intr_mutex held. */
+static void intr_link(struct intr_source *is, struct intr_handler *ih)
+{
+	struct intr_handler *_Atomic *at = &is->is_handlers;
+	struct intr_handler *next;
+
+	ih->ih_bit = (uint8_t)__builtin_ctzll(~is->is_bits);
+	is->is_bits |= (uint64_t)1 << ih->ih_bit;
+	is->is_nhandlers++;
+	while ((next = atomic_load_explicit(at, memory_order_relaxed)) != NULL)
+		at = &next->ih_next;
+	/* Release: pairs with the acquire in intr_filters(). */
+	atomic_store_explicit(at, ih, memory_order_release);
+}
+
+static void intr_unlink(struct intr_source *is, struct intr_handler *ih)
+{
+	struct intr_handler *_Atomic *at = &is->is_handlers;
+	struct intr_handler *next;
+
+	while ((next = atomic_load_explicit(at, memory_order_relaxed)) != ih) {
+		KASSERT(next != NULL, "%s is not on %s", ih->ih_name, is->is_name);
+		at = &next->ih_next;
+	}
+	/* ih_next stays: a dispatch that stands on ih goes on from there. */
+	next = atomic_load_explicit(&ih->ih_next, memory_order_relaxed);
+	atomic_store_explicit(at, next, memory_order_release);
+	is->is_nhandlers--;
+}
+
+int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned flags,
+    intr_filter_t *filter, intr_thread_t *thread, void *arg, struct intr_handler **out)
+{
+	struct intr_handler *ih;
+	int error = intr_check(ipl, flags, filter, thread);
+
+	if (error)
+		return error;
+	ih = port_mem_alloc(sizeof(*ih));
+	if (ih == NULL)
+		return ENOMEM;
+	ih->ih_stats = port_mem_alloc(CPU_MAX * sizeof(*ih->ih_stats));
+	if (ih->ih_stats == NULL) {
+		port_mem_free(ih, sizeof(*ih));
+		return ENOMEM;
+	}
+	kstrlcpy(ih->ih_name, name, sizeof(ih->ih_name));
+	ih->ih_filter = filter;
+	ih->ih_thread = thread;
+	ih->ih_arg = arg;
+	ih->ih_ipl = (uint8_t)ipl;
+	ih->ih_flags = (uint8_t)flags;
+	ih->ih_source = is;
+	mutex_enter(&intr_mutex);
+	error = intr_room(is, flags);
+	if (error) {
+		mutex_exit(&intr_mutex);
+		port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
+		port_mem_free(ih, sizeof(*ih));
+		return error;
+	}
+	*out = ih; /* before the first interrupt: a filter may want it for hwi_sched() */
+	if (thread != NULL)
+		ithread_handlers(1);
+	intr_link(is, ih);
+	if (is->is_nhandlers == 1)
+		intr_release(is, IS_SET_DISABLED);
+	mutex_exit(&intr_mutex);
+	return 0;
+}
+
+/* Wait until a handler that nobody can queue any more is idle. */
+static void intr_drain(struct intr_handler *ih)
+{
+	bool intr;
+
+	for (;;) {
+		intr = sleepq_lock(ih);
+		/* Pairs with intr_finish(): it goes idle and then looks at ih_dying, we set
+		 * ih_dying and then look at the state; one of us sees the other. */
+		if (atomic_load_explicit(&ih->ih_state, memory_order_seq_cst) == 0)
+			break;
+		sleepq_wait(ih, "intrdis", SLEEP_FOREVER, intr);
+	}
+	sleepq_unlock(ih, intr);
+}
+
+int intr_disestablish(struct intr_handler *ih)
+{
+	struct intr_source *is = ih->ih_source;
+
+	if (curlwp->l_handler == ih)
+		return EDEADLK;
+	mutex_enter(&intr_mutex);
+	if (is->is_nhandlers == 1)
+		intr_hold(is, IS_SET_DISABLED);
+	intr_unlink(is, ih);
+	mutex_exit(&intr_mutex);
+	atomic_store_explicit(&ih->ih_dying, true, memory_order_seq_cst);
+	cpu_barrier(); /* whoever was in a dispatch or hwi_sched() has queued it by now, or never will */
+	intr_drain(ih);
+	mutex_enter(&intr_mutex);
+	is->is_bits &= ~((uint64_t)1 << ih->ih_bit); /* not before: its bit held the mask */
+	mutex_exit(&intr_mutex);
+	if (ih->ih_thread != NULL)
+		ithread_handlers(-1);
+	cpu_barrier(); /* whoever ended the last run may be looking at ih_dying still */
+	port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
+	port_mem_free(ih, sizeof(*ih));
+	return 0;
+}
+
+/* ---- Routing ---- */
+
+struct intr_routed {
+	struct intr_source *ir_source;
+	bool ir_done;
+};
+
+static void intr_routed(void *arg)
+{
+	struct intr_routed *ir = arg;
+
+	ir->ir_done = ir->ir_source->is_pic->pic_routed(ir->ir_source);
+}
+
+int intr_bind(struct intr_source *is, struct cpu *ci)
+{
+	struct intr_routed ir = {is, false};
+	struct cpu *before;
+	int error = 0;
+
+	if (ci == NULL)
+		return EINVAL;
+	if (is->is_pic->pic_route == NULL)
+		return EOPNOTSUPP;
+	mutex_enter(&intr_mutex);
+	before = atomic_load_explicit(&is->is_cpu, memory_order_relaxed);
+	if (before != ci)
+		error = is->is_pic->pic_route(is, ci);
+	if (before != ci && error == 0) {
+		atomic_store_explicit(&is->is_cpu, ci, memory_order_relaxed);
+		/* One that is in flight to the CPU before is taken there between two calls. */
+		while (!ir.ir_done)
+			cpu_call(before, intr_routed, &ir);
+	}
+	mutex_exit(&intr_mutex);
+	return error;
+}
+
+/* ---- For people ---- */
+
+static void intr_dump_handlers(const struct intr_source *is)
+{
+	static const char *const state[] = {"idle", "running", "?", "queued"};
+	struct intr_handler *ih;
+	unsigned n = 0;
+
+	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_relaxed);
+	     ih != NULL && n < INTR_HANDLERS_MAX;
+	     ih = atomic_load_explicit(&ih->ih_next, memory_order_relaxed), n++)
+		kprintf("    %-16s %-6s %s%s%s\n", ih->ih_name, spl_name(ih->ih_ipl),
+		    state[atomic_load_explicit(&ih->ih_state, memory_order_relaxed) & 3],
+		    ih->ih_filter ? ", filter" : "", ih->ih_flags & INTR_MANUAL ? ", manual" : "");
+}
+
+static void intr_dump_queue(const struct cpu *ci, int ipl)
+{
+	const struct intr_handler *ih;
+	unsigned n = 0;
+
+	if (ci->ci_queue[ipl].q_head == NULL)
+		return;
+	kprintf("  cpu%u %s:", ci->ci_index, spl_name(ipl));
+	for (ih = ci->ci_queue[ipl].q_head; ih != NULL && n < 64; ih = ih->ih_qnext, n++)
+		kprintf(" %s", ih->ih_name);
+	kprintf("\n");
+}
+
+void intr_dump(void)
+{
+	static const char *const trigger[] = {"level", "edge", "message"};
+	struct intr_source *is;
+	struct list *e;
+	unsigned i;
+	int ipl;
+
+	kprintf("sources:\n");
+	LIST_EACH(e, &intr_sources) {
+		is = container_of(e, struct intr_source, is_all);
+		kprintf("  %s: %s, cpu%u, set %#llx%s%s\n", is->is_name, trigger[is->is_trigger],
+		    atomic_load_explicit(&is->is_cpu, memory_order_relaxed)->ci_index,
+		    (unsigned long long)is->is_set, is->is_masked ? ", masked" : "",
+		    atomic_load_explicit(&is->is_held, memory_order_relaxed) ? ", held" : "");
+		intr_dump_handlers(is);
+	}
+	kprintf("pending queues:\n");
+	for (i = 0; i < cpu_count(); i++)
+		for (ipl = IPL_TTY; ipl >= IPL_BIO; ipl--)
+			intr_dump_queue(cpu_lookup(i), ipl);
+}

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ithread.c - what happens next: pending queues, handoff, divorce, the pool, starvation.
+ *
+ * intr.c left handlers in this CPU's pending queue. ithread_exit() is the one place that leaves
+ * hard-interrupt context, and also what every "level goes down" ends with (splx(), the exit of a
+ * spin mutex, preempt_enable(), a switch). It chooses among three by priority, and whoever is
+ * running wins a tie:
+ *
+ *	the lwp that runs        at its priority, lent or own, or that of its level
+ *	the top pending level    if above the lwp's level, and preemption is not disabled
+ *	the top of the run queue if the lwp may be preempted
+ *
+ * A pending level is started by handoff: take the CPU's spare ithread, pin the running lwp beneath
+ * it, change stacks, drain. The scheduler is not asked. The pinned lwp is on no run queue and can
+ * neither move nor be chosen; it goes on where it was when the ithread returns (I7).
+ *
+ * Divorce. When an attached ithread leaves its CPU, because its handler blocks or because something
+ * more urgent became runnable, sched_switch() asks ithread_divorce(): the pinned lwp is cut loose and
+ * is what runs next. It finds itself in ithread_exit(), where it stood all the time, sees what is
+ * still pending, draws another ithread, and so on until it gets back to its own interrupt return.
+ * The divorced ithread is from then on an ordinary lwp bound to its CPU, with the priority of its
+ * level; when its handler has ended it goes back to the pool. So one ithread at most drains a level
+ * of a CPU (I4): the one that is divorced only finishes the handler it has.
+ *
+ * The pool. Each CPU keeps one spare, touched by itself alone, so the fast path has no lock and no
+ * line in common with another CPU. The others are on a free list. When neither is to be had, the
+ * CPU starves: it sets its bit in ithread_starved and pokes every other CPU. Whoever puts an
+ * ithread away looks at that word first, and whoever is poked gives its spare (I6).
+ *
+ *	CPU 0 (starves)                     CPU 1 (puts an ithread away), interrupts off
+ *	finds no spare, no free one         reads starved: nobody
+ *	starved |= CPU 0                    spare = it
+ *	IPI to CPU 1 ---------------------> interrupts on: IPI: starved has CPU 0: gives the spare
+ *
+ * Without the IPI the two could miss each other: putting away has no fence between its load and its
+ * store, and needs none, since the IPI comes before it or after it and never between.
+ *
+ * Contexts: interrupts off, but where ithread.h says otherwise. Lock: pool_lock, alone. Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who
+ * runs among ordinary lwps (sched.c). The driver's thread function is called from ithread_drain();
+ * read intr_end() in intr.c next.
+ */
+#include <ithaca/ithread.h>
+
+#include <ithaca/entry.h>
+#include <ithaca/errno.h>
+#include <ithaca/intr.h>
+#include <ithaca/port.h>
+#include <ithaca/print.h>
+#include <ithaca/sched.h>
+#include <ithaca/softint.h>
+#include <ithaca/turnstile.h>
+
+#define ITHREADS_PER_CPU 2
+
+static struct spin pool_lock;
+static struct lwp *pool_free;     /* (pool_lock) linked by l_pinned */
+static unsigned pool_nfree;       /* (pool_lock) */
+static unsigned pool_total;       /* (pool_lock) */
+static unsigned pool_target;      /* (pool_lock) */
+static uint32_t pool_serial;      /* (pool_lock) for names */
+static _Atomic unsigned pool_handlers; /* (~) thread handlers established */
+
+/* (~) Set by the CPU that starves, cleared by whoever then gives to it. */
+static _Atomic cpuset_t ithread_starved;
+
+/* ---- The pool ---- */
+
+void ithread_handlers(int delta)
+{
+	atomic_fetch_add_explicit(&pool_handlers, (unsigned)delta, memory_order_relaxed);
+}
+
+void ithread_limits(unsigned *min, unsigned *max)
+{
+	unsigned handlers = atomic_load_explicit(&pool_handlers, memory_order_relaxed);
+
+	*min = ITHREADS_PER_CPU * cpu_count();
+	*max = handlers > *min ? handlers : *min;
+}
+
+/* Give `it` to the CPU `to`, which finds it by IPI_GIFT. `it` may be on its stack still. */
+static void ithread_give(struct cpu *to, struct lwp *it)
+{
+	struct lwp *head = atomic_load_explicit(&to->ci_gifts, memory_order_relaxed);
+
+	do {
+		it->l_pinned = head;
+		/* Release: pairs with the exchange in ithread_take_gifts(). */
+	} while (!atomic_compare_exchange_weak_explicit(&to->ci_gifts, &head, it,
+	    memory_order_release, memory_order_relaxed));
+	cpu_poke(to, IPI_GIFT);
+}
+
+/* A CPU that starves, its bit taken out, or NULL. Whoever gets one must give to it. */
+static struct cpu *ithread_starving(void)
+{
+	cpuset_t set = atomic_load_explicit(&ithread_starved, memory_order_relaxed);
+	cpuset_t bit;
+
+	while (set != 0) {
+		bit = set & -set;
+		set = atomic_fetch_and_explicit(&ithread_starved, ~bit, memory_order_acq_rel);
+		if (set & bit)
+			return cpu_lookup((unsigned)__builtin_ctzll(bit));
+	}
+	return NULL;
+}
+
+/* To the free list, or to the reaper when the pool is too large. */
+static void pool_put(struct lwp *it)
+{
+	bool reap;
+
+	spin_lock(&pool_lock);
+	reap = pool_total > pool_target;
+	if (reap) {
+		pool_total--;
+	} else {
+		it->l_pinned = pool_free;
+		pool_free = it;
+		pool_nfree++;
+	}
+	spin_unlock(&pool_lock);
+	if (reap)
+		lwp_reap(it);
+}
+
+static struct lwp *pool_take(void)
+{
+	struct lwp *it;
+
+	spin_lock(&pool_lock);
+	it = pool_free;
+	if (it != NULL) {
+		pool_free = it->l_pinned;
+		pool_nfree--;
+	}
+	spin_unlock(&pool_lock);
+	return it;
+}
+
+/* An ithread has nothing to do: a starving CPU first, then this one's spare, then the free list. */
+static void ithread_put(struct cpu *ci, struct lwp *it)
+{
+	struct cpu *to = ithread_starving();
+
+	it->l_pinned = NULL;
+	if (to != NULL && to != ci)
+		ithread_give(to, it);
+	else if (ci->ci_spare == NULL)
+		ci->ci_spare = it;
+	else
+		pool_put(it);
+}
+
+/* The spare is out: gifts, then the free list. NULL when there is none. */
+static struct lwp *ithread_draw(struct cpu *ci)
+{
+	struct lwp *it;
+
+	ithread_take_gifts(ci);
+	it = ci->ci_spare;
+	ci->ci_spare = NULL;
+	if (it == NULL)
+		it = pool_take();
+	if (it == NULL)
+		return NULL;
+	/* Whoever put it away may be a few instructions from leaving its stack: see
+	 * ithread_retire(). Pairs with the release in port_switch(). */
+	while (atomic_load_explicit(&it->l_running, memory_order_acquire))
+		port_pause();
+	atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
+	return it;
+}
+
+static void ithread_starve(struct cpu *ci)
+{
+	cpuset_t bit = CPUSET(ci->ci_index);
+	unsigned i;
+
+	if (atomic_fetch_or_explicit(&ithread_starved, bit, memory_order_acq_rel) & bit)
+		return;
+	stat_add(&ci->ci_starvations, 1);
+	for (i = 0; i < cpu_count(); i++)
+		if (i != ci->ci_index)
+			cpu_poke(cpu_lookup(i), IPI_ITHREAD);
+}
+
+void ithread_take_gifts(struct cpu *ci)
+{
+	struct lwp *it, *next;
+
+	/* Acquire: pairs with the release in ithread_give(). */
+	it = atomic_exchange_explicit(&ci->ci_gifts, NULL, memory_order_acquire);
+	for (; it != NULL; it = next) {
+		next = it->l_pinned;
+		it->l_pinned = NULL;
+		stat_add(&ci->ci_rescues, 1);
+		while (atomic_load_explicit(&it->l_running, memory_order_acquire))
+			port_pause();
+		atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
+		if (ci->ci_spare == NULL)
+			ci->ci_spare = it;
+		else
+			pool_put(it);
+	}
+}
+
+void ithread_give_spare(struct cpu *ci)
+{
+	struct lwp *it = ci->ci_spare;
+	struct cpu *to;
+
+	if (it == NULL || (to = ithread_starving()) == NULL)
+		return;
+	if (to == ci)
+		return; /* it has one: the bit was old */
+	ci->ci_spare = NULL;
+	ithread_give(to, it);
+}
+
+/* ---- The pending queue ---- */
+
+void ithread_queue(struct cpu *ci, struct intr_handler *ih)
+{
+	struct intr_queue *q = &ci->ci_queue[ih->ih_ipl];
+
+	ih->ih_qnext = NULL;
+	if (q->q_head == NULL)
+		q->q_head = ih;
+	else
+		q->q_tail->ih_qnext = ih;
+	q->q_tail = ih;
+	ci->ci_pending |= 1u << ih->ih_ipl;
+}
+
+static inline struct intr_handler *ithread_dequeue(struct cpu *ci, unsigned level)
+{
+	struct intr_queue *q = &ci->ci_queue[level];
+	struct intr_handler *ih = q->q_head;
+
+	q->q_head = ih->ih_qnext;
+	if (q->q_head == NULL)
+		ci->ci_pending &= ~(1u << level);
+	return ih;
+}
+
+static inline unsigned top_level(uint32_t pending)
+{
+	return 31u - (unsigned)__builtin_clz(pending | 1);
+}
+
+/* ---- The ithread's side ---- */
+
+/* A divorced ithread has ended its handler: back to the pool, off the CPU. Does not return. */
+static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp *l)
+{
+	l->l_ipl = IPL_NONE;
+	l->l_level = IPL_NONE;
+	spin_lock(&l->l_lock);
+	l->l_basepri = PRI_IPL(IPL_BIO);
+	spin_unlock(&l->l_lock);
+	turnstile_repri(l);
+	/* Away before it is off its stack: who takes it waits for l_running. */
+	ithread_put(ci, l);
+	spin_lock(&ci->ci_rq_lock);
+	l->l_state = LWP_FREE;
+	sched_switch();
+	panic("ithread %s came back from the pool by itself", l->l_name);
+}
+
+static void ithread_run(struct cpu *ci, struct lwp *l, unsigned level)
+{
+	struct intr_handler *ih = ithread_dequeue(ci, level);
+	unsigned begun;
+	bool claimed;
+
+	l->l_ipl = (uint8_t)level;
+	l->l_level = (uint8_t)level;
+	l->l_handler = ih;
+	l->l_acct = &ih->ih_stats[ci->ci_index].st_ticks;
+	acct_charge(ci, l->l_acct);
+	begun = intr_begin(ih);
+	port_intr_enable();
+	claimed = ih->ih_thread(ih->ih_arg);
+	port_intr_disable();
+	KASSERT(l->l_ipl == level, "%s returned at level %s", ih->ih_name, spl_name(l->l_ipl));
+	KASSERT(l->l_nopreempt == 0, "%s returned with preemption disabled", ih->ih_name);
+	l->l_handler = NULL;
+	l->l_acct = &l->l_ticks;
+	intr_end(ci, ih, begun, claimed);
+}
+
+/* Drain, highest level first, FIFO within it, down to what the pinned lwp keeps out. */
+static void ithread_drain(struct cpu *ci, struct lwp *l)
+{
+	unsigned floor = l->l_pinned->l_ipl, level;
+
+	if (floor < IPL_SOFTSERIAL)
+		floor = IPL_SOFTSERIAL; /* softints have lwps of their own */
+	while ((level = top_level(ci->ci_pending)) > floor) {
+		if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_IPL(level))
+			return; /* something more urgent than this: let the pinned lwp see to it */
+		ithread_run(ci, l, level);
+		if (l->l_pinned == NULL)
+			ithread_retire(ci, l);
+	}
+}
+
+struct lwp *ithread_main(void)
+{
+	struct cpu *ci = curcpu();
+	struct lwp *l = curlwp;
+
+	if (l->l_flags & LWP_ITHREAD)
+		ithread_drain(ci, l);
+	else
+		softint_run(ci, l);
+	return l;
+}
+
+/* ---- The interrupted side ---- */
+
+/* Start an ithread or softint over curlwp. False: no ithread was to be had. */
+static bool ithread_handoff(struct cpu *ci, struct lwp *l, unsigned level)
+{
+	struct lwp *it;
+
+	if (IPL_IS_SOFT(level)) {
+		it = ci->ci_softint[level].sc_lwp;
+	} else {
+		it = ci->ci_spare;
+		ci->ci_spare = NULL;
+		if (it == NULL && (it = ithread_draw(ci)) == NULL)
+			return false;
+	}
+	it->l_pinned = l;
+	stat_add(&ci->ci_handoffs, 1);
+	if (l->l_pinned != NULL)
+		stat_add(&ci->ci_nested, 1);
+	it = port_handoff(l, it);
+	if (it != NULL) { /* back by itself, not divorced */
+		it->l_pinned = NULL;
+		if (it->l_flags & LWP_ITHREAD)
+			ithread_put(ci, it);
+	}
+	acct_charge(ci, l->l_acct);
+	return true;
+}
+
+/* Something is pending or runnable: does any of it come before the lwp that runs? One step; false
+ * when there is no more to do. */
+static bool ithread_step(struct cpu *ci, struct lwp *l)
+{
+	unsigned level = top_level(ci->ci_pending);
+	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
+	unsigned pri = l->l_pri > PRI_IPL(l->l_ipl) ? l->l_pri : PRI_IPL(l->l_ipl);
+	bool preempt = top + l->l_expired > pri && sched_preemptible(l);
+
+	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_IPL(level) > l->l_pri &&
+	    (!preempt || PRI_IPL(level) >= top)) {
+		if (ithread_handoff(ci, l, level))
+			return true;
+		ithread_starve(ci);
+		/* Softints have their lwps: what they do may be what the pool waits for. */
+		level = top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
+		if (level > l->l_ipl && (!preempt || PRI_IPL(level) >= top))
+			return ithread_handoff(ci, l, level);
+	}
+	if (preempt) {
+		sched_preempt();
+		return true;
+	}
+	return false;
+}
+
+void ithread_exit(void)
+{
+	struct lwp *l = curlwp;
+	struct cpu *ci;
+
+	do {
+		ci = curcpu(); /* a preempted lwp may be back on another */
+		if ((ci->ci_pending >> l->l_ipl) <= 1 &&
+		    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <=
+			l->l_pri)
+			return;
+	} while (ithread_step(ci, l));
+}
+
+void ithread_check(void)
+{
+	struct lwp *l = curlwp;
+	bool intr;
+
+	if (IPL_IS_HARD(l->l_ipl))
+		return;
+	intr = port_intr_disable();
+	ithread_exit();
+	port_intr_restore(intr);
+}
+
+struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
+{
+	struct lwp *pinned = l->l_pinned;
+	struct softint_cpu *sc;
+
+	KASSERT(curcpu() == ci, "divorce on another CPU");
+	l->l_pinned = NULL;
+	stat_add(&ci->ci_divorces, 1);
+	if (l->l_flags & LWP_SOFTINT) {
+		sc = &ci->ci_softint[l->l_level];
+		sc->sc_away = true;
+		ci->ci_pending &= ~(1u << l->l_level);
+	}
+	return pinned;
+}
+
+void ithread_leaving(struct lwp *l)
+{
+	bool intr;
+
+	if (l->l_pinned == NULL || l->l_basepri == PRI_IPL(l->l_level))
+		return;
+	intr = port_intr_disable();
+	spin_lock(&l->l_lock);
+	l->l_basepri = PRI_IPL(l->l_level);
+	spin_unlock(&l->l_lock);
+	turnstile_repri(l);
+	port_intr_restore(intr);
+}
+
+/* ---- Size ---- */
+
+static struct lwp *ithread_make(void)
+{
+	char name[LWP_NAME_MAX];
+	uint32_t serial;
+	bool intr = port_intr_disable();
+
+	spin_lock(&pool_lock);
+	serial = pool_serial++;
+	spin_unlock(&pool_lock);
+	intr_return(intr);
+	ksnprintf(name, sizeof(name), "ithread%u", serial);
+	return lwp_alloc(name, LWP_ITHREAD | LWP_BOUND, NULL, PRI_IPL(IPL_BIO));
+}
+
+/* One more into the pool; whoever starves gets it. */
+static void pool_add(struct lwp *it)
+{
+	struct cpu *to;
+	bool intr = port_intr_disable();
+
+	spin_lock(&pool_lock);
+	pool_total++;
+	spin_unlock(&pool_lock);
+	to = ithread_starving();
+	if (to != NULL)
+		ithread_give(to, it);
+	else
+		pool_put(it);
+	intr_return(intr);
+}
+
+static int ithread_add(void)
+{
+	struct lwp *it = ithread_make();
+
+	if (it == NULL)
+		return ENOMEM;
+	pool_add(it);
+	return 0;
+}
+
+/* One less, if one is free. */
+static bool ithread_remove(void)
+{
+	struct lwp *it;
+	bool intr = port_intr_disable();
+
+	it = pool_take();
+	if (it != NULL) {
+		spin_lock(&pool_lock);
+		pool_total--;
+		spin_unlock(&pool_lock);
+		lwp_reap(it);
+	}
+	intr_return(intr);
+	return it != NULL;
+}
+
+static unsigned pool_set_target(unsigned n)
+{
+	unsigned total;
+	bool intr = port_intr_disable();
+
+	spin_lock(&pool_lock);
+	pool_target = n;
+	total = pool_total;
+	spin_unlock(&pool_lock);
+	intr_return(intr);
+	return total;
+}
+
+int ithread_resize(unsigned n)
+{
+	unsigned min, max, total;
+	int error = 0;
+
+	ithread_limits(&min, &max);
+	if (n < min || n > max)
+		return ERANGE;
+	total = pool_set_target(n);
+	while (total < n && (error = ithread_add()) == 0)
+		total++;
+	if (error)
+		pool_set_target(total);
+	while (total > n && ithread_remove())
+		total--;
+	return error;
+}
+
+int ithread_attach(struct cpu *ci)
+{
+	struct lwp *spare = ithread_make(), *more = ithread_make();
+	bool intr;
+
+	if (spare == NULL || more == NULL) {
+		if (spare != NULL)
+			lwp_reap(spare);
+		if (more != NULL)
+			lwp_reap(more);
+		return ENOMEM;
+	}
+	atomic_store_explicit(&spare->l_cpu, ci, memory_order_relaxed);
+	ci->ci_spare = spare; /* the CPU does not run yet, or is this one, before its first interrupt */
+	intr = port_intr_disable();
+	spin_lock(&pool_lock);
+	pool_total++;
+	pool_target += ITHREADS_PER_CPU;
+	spin_unlock(&pool_lock);
+	intr_return(intr);
+	pool_add(more);
+	return 0;
+}
+
+/* Attached ithreads of a CPU. A look from outside: bounded, and only nearly right while it runs. */
+static unsigned ithread_attached(struct cpu *ci)
+{
+	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	unsigned n = 0, depth;
+
+	for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
+		n += l->l_pinned != NULL && (l->l_flags & LWP_ITHREAD) != 0;
+	return n;
+}
+
+void ithread_count(struct ithread_counts *out)
+{
+	struct cpu *ci;
+	unsigned i;
+	bool intr;
+
+	*out = (struct ithread_counts){0};
+	intr = port_intr_disable();
+	if (!panicking())
+		spin_lock(&pool_lock);
+	out->total = pool_total;
+	out->target = pool_target;
+	out->free = pool_nfree;
+	if (!panicking())
+		spin_unlock(&pool_lock);
+	intr_return(intr);
+	for (i = 0; i < cpu_count(); i++) {
+		ci = cpu_lookup(i);
+		out->spare += ci->ci_spare != NULL;
+		out->active += ithread_attached(ci);
+	}
+	if (out->total >= out->free + out->spare + out->active)
+		out->divorced = out->total - out->free - out->spare - out->active;
+}

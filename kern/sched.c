@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sched.c - run queues, and the one place where lwps are switched.
+ *
+ * Each CPU has a run queue: 64 priorities, a bit map, FIFO within a priority. An lwp belongs to the
+ * CPU it last ran on (l_cpu) and is woken there; an idle CPU steals from the others what is not
+ * bound. So there is no choice to make at a wakeup, and no lock of another CPU on the way but the
+ * run queue's own.
+ *
+ * sched_switch() is called with the run queue locked and the lwp's new state set. It unlocks before
+ * it changes stacks: nobody of this CPU can look in between, for interrupts are off, and a thief
+ * leaves alone what still runs (l_running, which port_switch clears once the stack is left):
+ *
+ *	CPU 0 (lwp A goes to sleep)         CPU 1
+ *	A->state = SLEEP; unlock
+ *	                                    unpark(A): state = RUN, on CPU 0's queue
+ *	                                    steals: A->l_running is 1: not this one
+ *	port_switch: A->l_running = 0
+ *	                                    steals: acquires 0: A is all saved
+ *
+ * An attached ithread or softint that leaves is divorced: what runs next is the lwp pinned beneath
+ * it (ithread.c), which then looks by itself whether it should be preempted.
+ *
+ * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers may
+ * be pending that the lwp before kept out by its level.
+ *
+ * Contexts: interrupts off. Lock order: turnstile chain or sleep queue -> l_lock -> run queue. Two
+ * run queues are held together by a thief only, which does not wait for the second.
+ * Invariants: I7, I9 (an lwp is queued at l_pri, which sched_setpri() alone changes).
+ * Not for: policy among user processes. Read lwp.c next.
+ */
+#include <ithaca/sched.h>
+
+#include <ithaca/clock.h>
+#include <ithaca/ithread.h>
+#include <ithaca/port.h>
+#include <ithaca/print.h>
+
+#define SLICE_NS (10 * NS_PER_MS)
+
+/* (~) CPUs that idle. Set and cleared by themselves; read by who has an lwp to give. */
+static _Atomic cpuset_t sched_idlers;
+
+void sched_attach(struct cpu *ci)
+{
+	unsigned i;
+
+	spin_init(&ci->ci_rq_lock);
+	for (i = 0; i < PRI_COUNT; i++)
+		list_init(&ci->ci_rq[i]);
+}
+
+struct cpu *sched_lock(struct lwp *l)
+{
+	struct cpu *ci;
+
+	for (;;) {
+		ci = atomic_load_explicit(&l->l_cpu, memory_order_relaxed);
+		spin_lock(&ci->ci_rq_lock);
+		if (atomic_load_explicit(&l->l_cpu, memory_order_relaxed) == ci)
+			return ci;
+		spin_unlock(&ci->ci_rq_lock); /* stolen meanwhile */
+	}
+}
+
+/* ---- The queue itself; its lock is held. ---- */
+
+static void runq_top(struct cpu *ci)
+{
+	unsigned top = ci->ci_rq_map == 0 ? 0 : 63u - (unsigned)__builtin_clzll(ci->ci_rq_map);
+
+	atomic_store_explicit(&ci->ci_top_pri, (uint8_t)top, memory_order_relaxed);
+}
+
+static void runq_insert(struct cpu *ci, struct lwp *l, bool head)
+{
+	unsigned len = atomic_load_explicit(&ci->ci_rq_len, memory_order_relaxed);
+
+	KASSERT(!list_linked(&l->l_runq), "%s is on a run queue already", l->l_name);
+	if (head)
+		list_prepend(&ci->ci_rq[l->l_pri], &l->l_runq);
+	else
+		list_append(&ci->ci_rq[l->l_pri], &l->l_runq);
+	ci->ci_rq_map |= (uint64_t)1 << l->l_pri;
+	atomic_store_explicit(&ci->ci_rq_len, len + 1, memory_order_relaxed);
+	runq_top(ci);
+}
+
+static void runq_remove(struct cpu *ci, struct lwp *l)
+{
+	unsigned len = atomic_load_explicit(&ci->ci_rq_len, memory_order_relaxed);
+
+	list_remove(&l->l_runq);
+	if (list_empty(&ci->ci_rq[l->l_pri]))
+		ci->ci_rq_map &= ~((uint64_t)1 << l->l_pri);
+	atomic_store_explicit(&ci->ci_rq_len, len - 1, memory_order_relaxed);
+	runq_top(ci);
+}
+
+/* The best of the queue, taken out, or the idle lwp. */
+static struct lwp *runq_pick(struct cpu *ci)
+{
+	unsigned pri = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
+	struct lwp *l;
+
+	if (pri == 0)
+		return ci->ci_idle;
+	l = container_of(ci->ci_rq[pri].next, struct lwp, l_runq);
+	runq_remove(ci, l);
+	return l;
+}
+
+/* ---- Becoming runnable ---- */
+
+/* `l` was queued on `ci`, whose queue is locked: who should know? */
+static void sched_notify(struct cpu *ci, struct lwp *l)
+{
+	cpuset_t idlers;
+
+	/* ci_onproc and l_pri stand still under the lock, so nobody is poked for nothing and
+	 * nobody is forgotten: an equal has to be told too, to start its time slice. */
+	if (l->l_pri >= ci->ci_onproc->l_pri) {
+		if (ci != curcpu())
+			cpu_poke(ci, IPI_RESCHED);
+		else if (l->l_pri == ci->ci_onproc->l_pri)
+			clock_want(ci, clock_ns() + SLICE_NS);
+	}
+	if ((l->l_flags & LWP_BOUND) || ci->ci_onproc == ci->ci_idle)
+		return;
+	/* Pairs with the fence in sched_idle(): it declares itself idle and then looks at the
+	 * queues; we have queued and now look who is idle. */
+	atomic_thread_fence(memory_order_seq_cst);
+	idlers = atomic_load_explicit(&sched_idlers, memory_order_relaxed);
+	idlers &= ~CPUSET(ci->ci_index);
+	if (idlers != 0)
+		cpu_poke(cpu_lookup((unsigned)__builtin_ctzll(idlers)), IPI_RESCHED);
+}
+
+void sched_enqueue(struct cpu *ci, struct lwp *l, bool head)
+{
+	l->l_state = LWP_RUN;
+	runq_insert(ci, l, head);
+	sched_notify(ci, l);
+}
+
+void sched_setpri(struct lwp *l, uint8_t pri)
+{
+	struct cpu *ci = sched_lock(l);
+	bool queued = l->l_state == LWP_RUN && list_linked(&l->l_runq);
+	uint8_t before = l->l_pri;
+
+	if (queued)
+		runq_remove(ci, l);
+	l->l_pri = pri;
+	if (queued) {
+		runq_insert(ci, l, pri < before); /* one that was lent to gives way to nobody new */
+		if (pri > before)
+			sched_notify(ci, l);
+	} else if (pri < before && ci->ci_onproc == l && ci != curcpu()) {
+		cpu_poke(ci, IPI_RESCHED);
+	}
+	spin_unlock(&ci->ci_rq_lock);
+}
+
+/* ---- The switch ---- */
+
+void sched_switch(void)
+{
+	struct lwp *l = curlwp, *next;
+	struct cpu *ci = curcpu();
+
+	if (l->l_pinned != NULL) {
+		next = ithread_divorce(ci, l);
+	} else {
+		next = runq_pick(ci);
+		next->l_state = LWP_ONPROC;
+		/* Relaxed: only who acquires the 0 of port_switch() draws conclusions. */
+		atomic_store_explicit(&next->l_running, 1, memory_order_relaxed);
+		ci->ci_onproc = next;
+	}
+	l->l_expired = false;
+	if (next == l) {
+		spin_unlock(&ci->ci_rq_lock);
+		return;
+	}
+	next->l_slice_ns = 0;
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0) {
+		next->l_slice_ns = clock_ns() + SLICE_NS;
+		clock_want(ci, next->l_slice_ns);
+	}
+	spin_unlock(&ci->ci_rq_lock);
+	stat_add(&ci->ci_switches, 1);
+	stat_add(&next->l_switches, 1);
+	acct_charge(ci, next->l_acct);
+	port_switch(l, next);
+}
+
+bool sched_preemptible(const struct lwp *l)
+{
+	return l->l_nopreempt == 0 && l->l_ipl <= l->l_level;
+}
+
+void sched_preempt(void)
+{
+	struct lwp *l = curlwp;
+	struct cpu *ci;
+
+	KASSERT(!port_intr_enabled(), "preempted with interrupts on");
+	ithread_leaving(l);
+	ci = curcpu();
+	spin_lock(&ci->ci_rq_lock);
+	if (l == ci->ci_idle) {
+		/* Never queued: it runs when nothing else does. */
+	} else {
+		l->l_state = LWP_RUN;
+		runq_insert(ci, l, !l->l_expired); /* its slice goes on, or is over */
+	}
+	sched_switch();
+}
+
+uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
+{
+	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
+
+	if (top == 0 || l == ci->ci_idle)
+		return UINT64_MAX;
+	if (l->l_pinned != NULL || l->l_level != IPL_NONE || top < l->l_pri)
+		return now_ns + SLICE_NS; /* an interrupt's thread has no slice */
+	if (l->l_slice_ns > now_ns)
+		return l->l_slice_ns;
+	if (l->l_slice_ns == 0) { /* it ran alone until now */
+		l->l_slice_ns = now_ns + SLICE_NS;
+		return l->l_slice_ns;
+	}
+	l->l_slice_ns = 0;
+	l->l_expired = true; /* ithread_exit() does the rest */
+	return now_ns + SLICE_NS;
+}
+
+void sched_poked(struct cpu *ci)
+{
+	bool equal;
+
+	spin_lock(&ci->ci_rq_lock);
+	equal = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) == ci->ci_onproc->l_pri;
+	spin_unlock(&ci->ci_rq_lock);
+	if (equal)
+		clock_want(ci, clock_ns() + SLICE_NS);
+}
+
+/* ---- Idle ---- */
+
+/* Somebody on `from` that may move to `ci` and is off its stack. Both queues are locked. */
+static struct lwp *sched_stealable(struct cpu *from)
+{
+	uint64_t map = from->ci_rq_map;
+	struct list *e;
+	struct lwp *l;
+	unsigned pri;
+
+	for (; map != 0; map &= ~((uint64_t)1 << pri)) {
+		pri = 63u - (unsigned)__builtin_clzll(map);
+		LIST_EACH(e, &from->ci_rq[pri]) {
+			l = container_of(e, struct lwp, l_runq);
+			/* Acquire: pairs with the release in port_switch(). */
+			if (!(l->l_flags & LWP_BOUND) &&
+			    !atomic_load_explicit(&l->l_running, memory_order_acquire))
+				return l;
+		}
+	}
+	return NULL;
+}
+
+static bool sched_steal(struct cpu *ci, struct cpu *from)
+{
+	struct lwp *l = NULL;
+
+	if (atomic_load_explicit(&from->ci_rq_len, memory_order_relaxed) == 0)
+		return false;
+	spin_lock(&ci->ci_rq_lock);
+	if (spin_trylock(&from->ci_rq_lock)) {
+		l = sched_stealable(from);
+		if (l != NULL) {
+			runq_remove(from, l);
+			atomic_store_explicit(&l->l_cpu, ci, memory_order_relaxed);
+			runq_insert(ci, l, false);
+		}
+		spin_unlock(&from->ci_rq_lock);
+	}
+	spin_unlock(&ci->ci_rq_lock);
+	return l != NULL;
+}
+
+bool sched_idle(struct cpu *ci)
+{
+	unsigned n = cpu_count(), i;
+
+	atomic_fetch_or_explicit(&sched_idlers, CPUSET(ci->ci_index), memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with that in sched_notify() */
+	for (i = 1; i < n; i++)
+		if (sched_steal(ci, cpu_lookup((ci->ci_index + i) % n)))
+			return true;
+	return false;
+}
+
+void sched_busy(struct cpu *ci)
+{
+	atomic_fetch_and_explicit(&sched_idlers, ~CPUSET(ci->ci_index), memory_order_relaxed);
+}
+
+/* ---- For people ---- */
+
+void sched_dump(void)
+{
+	struct cpu *ci;
+	struct lwp *l;
+	struct list *e;
+	unsigned i, depth;
+	int pri;
+
+	kprintf("cpus:\n");
+	for (i = 0; i < cpu_count(); i++) {
+		ci = cpu_lookup(i);
+		kprintf("  cpu%u:", i);
+		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+		for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
+			kprintf("%s%s (%s%s%s)", depth ? " over " : " ", l->l_name,
+			    spl_name(l->l_ipl), l->l_handler ? ", " : "",
+			    l->l_handler ? l->l_handler->ih_name : "");
+		kprintf("%s", ci->ci_rq_map ? "; queued:" : "");
+		for (pri = PRI_COUNT - 1; pri > 0; pri--) {
+			depth = 0;
+			LIST_EACH(e, &ci->ci_rq[pri])
+				if (depth++ < 64)
+					kprintf(" %s/%d",
+					    container_of(e, struct lwp, l_runq)->l_name, pri);
+		}
+		kprintf("\n");
+	}
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * softint.c - software interrupts.
+ *
+ * Each CPU has one lwp a level, started by the same handoff as an ithread (ithread.c): a level with
+ * something in its queue has its bit in ci_pending, and ithread_exit() picks it like any other. The
+ * queue lives with the lwp, not with the pool, so a softint that blocks holds up its level on its
+ * CPU alone:
+ *
+ *	attached   started by handoff, pinned lwp beneath; drains its queue; returns
+ *	away       divorced: the pending bit stays clear, and what is scheduled meanwhile only joins
+ *	           the queue, which the same lwp drains when it goes on, as an ordinary lwp
+ *	home       the queue is empty: waits for the next handoff
+ *
+ * A softint's state is that of a handler (the essay of intr.c): exchanged, never read and then
+ * written. Scheduling for another CPU pushes it on a list there and sends an IPI.
+ *
+ * Contexts: softint.h. No lock: queues belong to their CPU, interrupts off. Invariants: I1, I2, I4.
+ * Not for: work that sleeps long (workqueue). Read ithread.c first.
+ */
+#include <ithaca/softint.h>
+
+#include <ithaca/cpu.h>
+#include <ithaca/errno.h>
+#include <ithaca/intr.h>
+#include <ithaca/ithread.h>
+#include <ithaca/lwp.h>
+#include <ithaca/port.h>
+#include <ithaca/print.h>
+#include <ithaca/sched.h>
+#include <ithaca/sleepq.h>
+
+/* To the tail of its level's queue on this CPU. Interrupts off. */
+static void softint_queue(struct cpu *ci, struct softint *si)
+{
+	struct softint_cpu *sc = &ci->ci_softint[si->si_level];
+
+	si->si_next = NULL;
+	if (sc->sc_head == NULL)
+		sc->sc_head = si;
+	else
+		sc->sc_tail->si_next = si;
+	sc->sc_tail = si;
+	if (!sc->sc_away)
+		ci->ci_pending |= 1u << si->si_level;
+}
+
+void softint_schedule(struct softint *si)
+{
+	bool intr = port_intr_disable();
+
+	/* Pairs with the exchange in softint_run(). */
+	if (!atomic_load_explicit(&si->si_dying, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&si->si_state, IH_BUSY | IH_WANT, memory_order_acq_rel) == 0)
+		softint_queue(curcpu(), si);
+	intr_return(intr);
+}
+
+void softint_schedule_cpu(struct softint *si, struct cpu *ci)
+{
+	struct softint *head;
+	bool intr = port_intr_disable();
+
+	if (ci == curcpu()) {
+		softint_schedule(si);
+	} else if (!atomic_load_explicit(&si->si_dying, memory_order_relaxed) &&
+		   atomic_exchange_explicit(&si->si_state, IH_BUSY | IH_WANT,
+		       memory_order_acq_rel) == 0) {
+		head = atomic_load_explicit(&ci->ci_softint_remote, memory_order_relaxed);
+		do {
+			si->si_next = head;
+			/* Release: pairs with the exchange in softint_take_remote(). */
+		} while (!atomic_compare_exchange_weak_explicit(&ci->ci_softint_remote, &head, si,
+		    memory_order_release, memory_order_relaxed));
+		cpu_poke(ci, IPI_SOFTINT);
+	}
+	intr_return(intr);
+}
+
+void softint_take_remote(struct cpu *ci)
+{
+	struct softint *si, *next, *fifo = NULL;
+
+	si = atomic_exchange_explicit(&ci->ci_softint_remote, NULL, memory_order_acquire);
+	for (; si != NULL; si = next) { /* last in, first out: turn it round */
+		next = si->si_next;
+		si->si_next = fifo;
+		fifo = si;
+	}
+	for (; fifo != NULL; fifo = next) {
+		next = fifo->si_next;
+		softint_queue(ci, fifo);
+	}
+}
+
+/* One softint, taken off the queue, runs. Interrupts off, on while it does. */
+static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
+{
+	uint8_t busy = IH_BUSY;
+
+	atomic_exchange_explicit(&si->si_state, IH_BUSY, memory_order_acq_rel);
+	l->l_softint = si;
+	port_intr_enable();
+	si->si_fn(si->si_arg);
+	(void)port_intr_disable();
+	KASSERT(l->l_ipl == si->si_level && l->l_nopreempt == 0,
+	    "softint %s returned at level %s, preemption %u", si->si_name, spl_name(l->l_ipl),
+	    l->l_nopreempt);
+	l->l_softint = NULL;
+	stat_add(&si->si_count, 1);
+	if (!atomic_compare_exchange_strong_explicit(&si->si_state, &busy, 0, memory_order_seq_cst,
+		memory_order_acquire))
+		softint_queue(ci, si);
+	else if (atomic_load_explicit(&si->si_dying, memory_order_seq_cst))
+		sleepq_wake(si, -1); /* as in intr_end() */
+}
+
+/* A divorced softint lwp has drained its queue: home again, off the CPU. Does not return. */
+static void __attribute__((noreturn)) softint_retire(struct cpu *ci, struct lwp *l,
+    struct softint_cpu *sc)
+{
+	sc->sc_away = false;
+	l->l_ipl = IPL_NONE;
+	spin_lock(&ci->ci_rq_lock);
+	l->l_state = LWP_FREE;
+	sched_switch();
+	panic("softint lwp %s came back by itself", l->l_name);
+}
+
+void softint_run(struct cpu *ci, struct lwp *l)
+{
+	struct softint_cpu *sc = &ci->ci_softint[l->l_level];
+	struct softint *si;
+
+	l->l_ipl = l->l_level;
+	acct_charge(ci, l->l_acct);
+	while ((si = sc->sc_head) != NULL) {
+		sc->sc_head = si->si_next;
+		softint_call(ci, l, si);
+	}
+	if (l->l_pinned == NULL)
+		softint_retire(ci, l, sc);
+	ci->ci_pending &= ~(1u << l->l_level);
+}
+
+/* ---- Made and unmade ---- */
+
+int softint_establish(const char *name, int level, void (*fn)(void *), void *arg,
+    struct softint **out)
+{
+	struct softint *si;
+
+	if (!IPL_IS_SOFT(level) || fn == NULL)
+		return EINVAL;
+	si = port_mem_alloc(sizeof(*si));
+	if (si == NULL)
+		return ENOMEM;
+	si->si_name = name;
+	si->si_level = (uint8_t)level;
+	si->si_fn = fn;
+	si->si_arg = arg;
+	*out = si;
+	return 0;
+}
+
+int softint_disestablish(struct softint *si)
+{
+	bool intr;
+
+	if (curlwp->l_softint == si)
+		return EDEADLK;
+	atomic_store_explicit(&si->si_dying, true, memory_order_seq_cst);
+	cpu_barrier(); /* whoever was in softint_schedule() has queued it, or never will */
+	for (;;) {
+		intr = sleepq_lock(si);
+		if (atomic_load_explicit(&si->si_state, memory_order_seq_cst) == 0)
+			break;
+		sleepq_wait(si, "softdis", SLEEP_FOREVER, intr);
+	}
+	sleepq_unlock(si, intr);
+	cpu_barrier(); /* whoever ended the last run may be looking at si_dying still */
+	port_mem_free(si, sizeof(*si));
+	return 0;
+}
+
+int softint_attach(struct cpu *ci)
+{
+	static const char *const name[] = {"", "clock", "bio", "net", "serial"};
+	char buf[LWP_NAME_MAX];
+	struct lwp *l;
+	int level;
+
+	for (level = IPL_SOFTCLOCK; level <= IPL_SOFTSERIAL; level++) {
+		ksnprintf(buf, sizeof(buf), "soft%s/%u", name[level], ci->ci_index);
+		l = lwp_alloc(buf, LWP_SOFTINT | LWP_BOUND, ci, PRI_IPL(level));
+		if (l == NULL)
+			return ENOMEM;
+		l->l_level = (uint8_t)level;
+		ci->ci_softint[level].sc_lwp = l;
+	}
+	return 0;
+}
+
+void softint_dump(void)
+{
+	struct softint_cpu *sc;
+	struct softint *si;
+	unsigned i, n;
+	int level;
+
+	kprintf("softints:\n");
+	for (i = 0; i < cpu_count(); i++) {
+		for (level = IPL_SOFTCLOCK; level <= IPL_SOFTSERIAL; level++) {
+			sc = &cpu_lookup(i)->ci_softint[level];
+			if (sc->sc_lwp == NULL || (sc->sc_head == NULL && !sc->sc_away))
+				continue;
+			kprintf("  cpu%u %s%s:", i, spl_name(level), sc->sc_away ? " (away)" : "");
+			n = 0;
+			for (si = sc->sc_head; si != NULL && n < 64; si = si->si_next, n++)
+				kprintf(" %s", si->si_name);
+			kprintf("\n");
+		}
+	}
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * turnstile.c - lwps that wait for adaptive mutexes, and the priority they lend.
+ *
+ * A mutex is one word and has no room for a queue. Every lwp brings a turnstile of its own: the
+ * first that blocks on a mutex gives its turnstile to it, later ones put theirs on its free list,
+ * and each takes one away again when it is woken. Turnstiles in use hang in a hash of chains, each
+ * with a spin lock, the "turnstile chain's lock" (c).
+ *
+ * Lending. l_pri of an lwp is the greatest of its own l_basepri and the ts_pri of every turnstile on
+ * its l_lent list, which are those of the mutexes that it holds and others wait for. When an lwp
+ * blocks, or its priority changes, turnstile_repri() works along the chain: owner, what the owner
+ * waits for, that one's owner, and so on. One hop holds one chain's lock and one l_lock and then
+ * lets go: an lwp that is met is checked again under the lock of the chain it waits in, and
+ * memory of lwps is type-stable, so a hop that comes too late finds nothing to do.
+ *
+ *	CPU 0 (hop from X to owner A)       CPU 1
+ *	A->l_pri = 50; A waits for m
+ *	A->l_lock released
+ *	                                    m's owner exits, takes A out of the turnstile, wakes it
+ *	chain of m locked: A->l_wchan
+ *	is not m any more: done             A runs, at 50
+ *
+ * Each change of a ts_pri or a list is followed by a turnstile_repri() of the owner that recomputes
+ * from what is true then, so two that overlap end in the same place. A hop that changes nothing
+ * ends the walk, also in a ring of lwps that wait for one another.
+ *
+ * Lock order: chain -> l_lock -> run queue. Two chains are never held together. Invariants: I8, I9.
+ * Not for: condition variables and sleeps (sleepq.c). Who calls: mutex.c.
+ */
+#include <ithaca/turnstile.h>
+
+#include <ithaca/ithread.h>
+#include <ithaca/mutex.h>
+#include <ithaca/port.h>
+#include <ithaca/print.h>
+#include <ithaca/sched.h>
+#include <ithaca/sleepq.h>
+
+#define CHAINS 64
+#define CHAIN_HOPS_MAX 4096
+
+static struct turnstile_chain {
+	_Alignas(64) struct spin tc_lock;
+	struct list tc_list; /* (c) turnstiles in use */
+} chains[CHAINS];
+
+static struct turnstile_chain *chain_of(const void *obj)
+{
+	uintptr_t a = (uintptr_t)obj;
+
+	return &chains[((a >> 4) ^ (a >> 10)) % CHAINS];
+}
+
+void turnstile_init(void)
+{
+	unsigned i;
+
+	for (i = 0; i < CHAINS; i++) {
+		spin_init(&chains[i].tc_lock);
+		list_init(&chains[i].tc_list);
+	}
+}
+
+struct turnstile *turnstile_alloc(void)
+{
+	struct turnstile *ts = port_mem_alloc(sizeof(*ts));
+
+	if (ts == NULL)
+		return NULL;
+	list_init(&ts->ts_chain);
+	list_init(&ts->ts_waiters);
+	list_init(&ts->ts_free);
+	list_init(&ts->ts_lent);
+	return ts;
+}
+
+void turnstile_free(struct turnstile *ts)
+{
+	KASSERT(ts != NULL && !list_linked(&ts->ts_chain), "turnstile freed in use");
+	port_mem_free(ts, sizeof(*ts));
+}
+
+bool turnstile_lock(struct mutex *m)
+{
+	bool intr = port_intr_disable();
+
+	spin_lock(&chain_of(m)->tc_lock);
+	return intr;
+}
+
+void turnstile_unlock(struct mutex *m, bool intr)
+{
+	spin_unlock(&chain_of(m)->tc_lock);
+	intr_return(intr);
+}
+
+/* ---- A turnstile; its chain is locked. ---- */
+
+static struct turnstile *turnstile_lookup(const struct mutex *m)
+{
+	struct list *e, *head = &chain_of(m)->tc_list;
+	struct turnstile *ts;
+
+	LIST_EACH(e, head) {
+		ts = container_of(e, struct turnstile, ts_chain);
+		if (ts->ts_obj == m)
+			return ts;
+	}
+	return NULL;
+}
+
+static struct lwp *turnstile_first(const struct turnstile *ts)
+{
+	return container_of(ts->ts_waiters.next, struct lwp, l_waitq);
+}
+
+static uint8_t pri_of(struct lwp *l)
+{
+	uint8_t pri;
+
+	spin_lock(&l->l_lock);
+	pri = l->l_pri;
+	spin_unlock(&l->l_lock);
+	return pri;
+}
+
+/* Behind those that are as urgent. */
+static void turnstile_insert(struct turnstile *ts, struct lwp *l, uint8_t pri)
+{
+	struct list *e;
+
+	LIST_EACH(e, &ts->ts_waiters)
+		if (pri_of(container_of(e, struct lwp, l_waitq)) < pri)
+			break;
+	list_insert_before(e, &l->l_waitq);
+}
+
+/* What the first waiter has goes to `owner`, if there is one. */
+static void turnstile_lend(struct turnstile *ts, struct lwp *owner)
+{
+	uint8_t pri = pri_of(turnstile_first(ts));
+
+	if (owner == NULL) {
+		ts->ts_pri = pri;
+		return;
+	}
+	spin_lock(&owner->l_lock);
+	ts->ts_pri = pri;
+	ts->ts_owner = owner;
+	if (!list_linked(&ts->ts_lent))
+		list_append(&owner->l_lent, &ts->ts_lent);
+	spin_unlock(&owner->l_lock);
+}
+
+/* ---- Priority along the chain ---- */
+
+/* `l` waits for mutex `m` and has a new priority: to its place. Returns who is lent to now. */
+static struct lwp *turnstile_moved(struct lwp *l, struct mutex *m)
+{
+	struct turnstile_chain *tc = chain_of(m);
+	struct lwp *owner = NULL;
+	struct turnstile *ts;
+
+	spin_lock(&tc->tc_lock);
+	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == m &&
+	    atomic_load_explicit(&l->l_wait_turnstile, memory_order_relaxed)) {
+		ts = turnstile_lookup(m);
+		KASSERT(ts != NULL, "%s waits for %s without a turnstile", l->l_name, m->m_name);
+		list_remove(&l->l_waitq);
+		turnstile_insert(ts, l, pri_of(l));
+		owner = ts->ts_owner;
+		turnstile_lend(ts, owner);
+	}
+	spin_unlock(&tc->tc_lock);
+	return owner;
+}
+
+/* Work out l_pri. False: it stays. */
+static bool turnstile_compute(struct lwp *l)
+{
+	struct turnstile *ts;
+	struct list *e;
+	uint8_t pri;
+	bool changed;
+
+	spin_lock(&l->l_lock);
+	pri = l->l_basepri;
+	LIST_EACH(e, &l->l_lent) {
+		ts = container_of(e, struct turnstile, ts_lent);
+		if (ts->ts_pri > pri)
+			pri = ts->ts_pri;
+	}
+	changed = pri != l->l_pri;
+	if (changed)
+		sched_setpri(l, pri);
+	spin_unlock(&l->l_lock);
+	return changed;
+}
+
+void turnstile_repri(struct lwp *l)
+{
+	const void *wchan;
+	unsigned hops = 0;
+
+	while (l != NULL && turnstile_compute(l)) {
+		KASSERT(hops++ < CHAIN_HOPS_MAX, "%s: endless chain of waiters", l->l_name);
+		wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);
+		if (wchan == NULL)
+			return;
+		if (!atomic_load_explicit(&l->l_wait_turnstile, memory_order_relaxed)) {
+			sleepq_repri(l);
+			return;
+		}
+		l = turnstile_moved(l, (struct mutex *)(uintptr_t)wchan);
+	}
+}
+
+/* ---- For mutex.c ---- */
+
+void turnstile_block(struct mutex *m, struct lwp *owner, bool intr)
+{
+	struct turnstile *ts = turnstile_lookup(m);
+	struct lwp *l = curlwp;
+
+	if (ts == NULL) {
+		ts = l->l_turnstile;
+		ts->ts_obj = m;
+		ts->ts_owner = NULL;
+		list_append(&chain_of(m)->tc_list, &ts->ts_chain);
+	} else {
+		list_append(&ts->ts_free, &l->l_turnstile->ts_chain);
+	}
+	l->l_turnstile = NULL;
+	l->l_wmesg = m->m_name;
+	atomic_store_explicit(&l->l_wait_turnstile, true, memory_order_relaxed);
+	atomic_store_explicit(&l->l_wchan, m, memory_order_relaxed);
+	turnstile_insert(ts, l, pri_of(l));
+	turnstile_lend(ts, owner);
+	spin_unlock(&chain_of(m)->tc_lock);
+	turnstile_repri(owner);
+	lwp_park();
+	intr_return(intr);
+}
+
+void turnstile_adopt(struct mutex *m)
+{
+	struct turnstile *ts = turnstile_lookup(m);
+
+	KASSERT(ts != NULL && ts->ts_owner == NULL, "mutex %s: no waiters to adopt", m->m_name);
+	turnstile_lend(ts, curlwp);
+	turnstile_compute(curlwp); /* it runs, so the chain ends here */
+}
+
+struct lwp *turnstile_take(struct mutex *m, bool *more)
+{
+	struct turnstile *ts = turnstile_lookup(m);
+	struct lwp *l = curlwp, *first;
+
+	KASSERT(ts != NULL && ts->ts_owner == l, "mutex %s: its waiters wait for another",
+	    m->m_name);
+	first = turnstile_first(ts);
+	list_remove(&first->l_waitq);
+	spin_lock(&l->l_lock);
+	list_remove(&ts->ts_lent);
+	ts->ts_owner = NULL;
+	spin_unlock(&l->l_lock);
+	*more = !list_empty(&ts->ts_waiters);
+	if (*more) {
+		first->l_turnstile = container_of(list_take(&ts->ts_free), struct turnstile, ts_chain);
+		ts->ts_pri = pri_of(turnstile_first(ts));
+	} else {
+		KASSERT(list_empty(&ts->ts_free), "mutex %s: turnstiles left over", m->m_name);
+		list_remove(&ts->ts_chain);
+		ts->ts_obj = NULL;
+		first->l_turnstile = ts;
+	}
+	atomic_store_explicit(&first->l_wchan, NULL, memory_order_relaxed);
+	turnstile_compute(l);
+	return first;
+}
+
+void turnstile_dump(void)
+{
+	struct turnstile *ts;
+	struct list *e, *w;
+	unsigned i, n;
+
+	kprintf("mutexes waited for:\n");
+	for (i = 0; i < CHAINS; i++) {
+		LIST_EACH(e, &chains[i].tc_list) {
+			ts = container_of(e, struct turnstile, ts_chain);
+			kprintf("  %s, owner %s, waiters:", ts->ts_obj->m_name,
+			    ts->ts_owner ? ts->ts_owner->l_name : "none");
+			n = 0;
+			LIST_EACH(w, &ts->ts_waiters)
+				if (n++ < 64)
+					kprintf(" %s", container_of(w, struct lwp, l_waitq)->l_name);
+			kprintf("\n");
+		}
+	}
+}
