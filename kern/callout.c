@@ -703,3 +703,14 @@ int callout_attach(struct cpu *ci)
 	ci->ci_callout = w;
 	return 0;
 }
+
+void callout_detach(struct cpu *ci)
+{
+	struct callout_cpu *w = ci->ci_callout;
+
+	if (w == NULL)
+		return;
+	ci->ci_callout = NULL;
+	softint_disestablish(w->cw_softint);
+	port_mem_free(w, sizeof(*w));
+}

@@ -12,12 +12,12 @@
  * callouts included, so nothing of that kind could be relied on to end it.
  *
  *	             over budget five times, or 1000 unclaimed in a row
- *	CALM --------------------------------------------------------------> HELD
- *	 ^                                                                   |  ^
- *	 | took too much: under budget          back-off over: let in again  |  | over budget once, or
- *	 | for half a second; unclaimed:                                     |  | 100 unclaimed in a
- *	 | claimed again, or quiet for 10 s                                  v  | row: back-off doubles
- *	 +----------------------------------------------------------------- TRIAL
+ *	CALM ---------------------------------------------------------> HELD
+ *	 ^                                                              |  ^
+ *	 | took too much: under budget     back-off over: let in again  |  | over budget once, or
+ *	 | for half a second; unclaimed:                                |  | 100 unclaimed in a row:
+ *	 | claimed again, or quiet for 10 s                             v  | back-off doubles
+ *	 +------------------------------------------------------------ TRIAL
  *
  * HELD is IS_SET_STORM in the source's set: masked at its controller or, where that is impossible,
  * not dispatched. The back-off starts at 100 ms and doubles to 10 s, and a trial looks every 10 ms,

@@ -91,6 +91,9 @@ void callout_ack(struct callout *c);
 /* callout_attach - for cpu.c: a CPU's wheel. ENOMEM. */
 int callout_attach(struct cpu *ci);
 
+/* callout_detach - give the wheel back: nothing was ever armed on it. Thread context; blocks. */
+void callout_detach(struct cpu *ci);
+
 /* callout_tick - for clock.c, interrupts off: is something due? Then the softclock softint is
  * scheduled. Returns when to look again (ns), UINT64_MAX when nothing is armed. */
 uint64_t callout_tick(struct cpu *ci, uint64_t now_ns);
