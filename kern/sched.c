@@ -32,6 +32,7 @@
 #include <ithaca/sched.h>
 
 #include <ithaca/clock.h>
+#include <ithaca/intr.h>
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct cpu;
+struct lwp;
 
 struct softint {
 	_Atomic uint8_t si_state;  /* (~) as ih_state */
