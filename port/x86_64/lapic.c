@@ -69,7 +69,6 @@
 #define ICR_STARTUP 0x600u
 #define ICR_PENDING 0x1000u
 #define ICR_ASSERT 0x4000u
-#define ICR_OTHERS 0xc0000u /* shorthand: all but the sender */
 
 #define PIC_VECTOR 0xf0
 #define PIC1_COMMAND 0x20
@@ -171,10 +170,10 @@ void x86_lapic_send(struct cpu *ci, uint8_t vector)
 	icr_send(ci->ci_hwid, ICR_FIXED | ICR_ASSERT | vector);
 }
 
-void x86_lapic_nmi_others(void)
+void x86_lapic_nmi(uint32_t apicid)
 {
 	if (lapic_ready)
-		icr_send(0, ICR_NMI | ICR_ASSERT | ICR_OTHERS);
+		icr_send(apicid, ICR_NMI | ICR_ASSERT);
 }
 
 void x86_lapic_init_ipi(uint32_t apicid)

@@ -48,9 +48,6 @@ mb2_end:
 	.quad PHYS(x86_start32)
 	.balign 4
 
-	.globl x86_start32_phys
-	.set x86_start32_phys, PHYS(x86_start32)
-
 	.section .text.boot, "ax"
 	.code32
 	.globl x86_start32

@@ -15,7 +15,7 @@
  *
  *	CPU a, panicking                     CPU b, wherever it is
  *	port_stop_others: stopper = a
- *	NMI to all others ------------------> x86_trap: xc_stopped = its registers
+ *	NMI to every other -----------------> x86_trap: xc_stopped = its registers
  *	waits until xc_stopped is seen,       (release; pairs in port_stop_others)
  *	a second at most                      halts for good
  *	x86_trap_dump: names b's lwp and place
@@ -293,7 +293,12 @@ void port_stop_others(void)
 	if (!atomic_compare_exchange_strong_explicit(&stopper, &none, self, memory_order_acq_rel,
 	    memory_order_acquire))
 		return;
-	x86_lapic_nmi_others();
+	for (unsigned i = 0; i < cpu_count(); i++) {
+		struct cpu *ci = cpu_lookup(i);
+
+		if (ci != NULL && ci != &self->xc_cpu)
+			x86_lapic_nmi(ci->ci_hwid);
+	}
 	for (unsigned spin = 0, i = 0; spin < STOP_SPINS && i < cpu_count(); spin++) {
 		struct x86_cpu *xc = x86_cpu(cpu_lookup(i));
 

@@ -127,10 +127,11 @@ void x86_error_vector(void); /* the local controller reports an error */
  * smp.c calls x86_vector_cpu_up() when it is attached. */
 void x86_lapic_init_ap(struct x86_cpu *xc);
 
-/* Starting another CPU, and stopping all others (nothing if the controller is not up yet). */
+/* Starting another CPU, and stopping one (nothing if the controller is not up yet). Not by the
+ * shorthand for all others: that wakes CPUs which the firmware has parked. */
 void x86_lapic_init_ipi(uint32_t apicid);
 void x86_lapic_startup_ipi(uint32_t apicid, uint8_t page); /* begins at page << 12 */
-void x86_lapic_nmi_others(void);
+void x86_lapic_nmi(uint32_t apicid);
 uint32_t x86_lapic_id(void); /* of this CPU */
 
 /* x86_lapic_irr, x86_lapic_isr - is that vector requested (in service) on this CPU? */
