@@ -18,6 +18,7 @@ struct mutex;
 struct pci_dev;
 
 #define EDU_MAX 8
+#define EDU_FACT_MAX 1000000u
 #define EDU_DMA_MAX 4096 /* bytes of the device's own buffer */
 
 /* What the handler does; "raised" means that the device shows an interrupt. */
@@ -110,7 +111,7 @@ int edu_post(unsigned unit);
 int edu_set_timeout(unsigned unit, uint64_t ns);
 
 /* edu_factorial - n! modulo 2^32, computed by the device; its interrupt wakes the caller. ETIMEDOUT;
- * EOPNOTSUPP in a mode whose thread function never hears of it (EDU_FILTER, EDU_LIAR...). */
+ * EOPNOTSUPP in EDU_FILTER, which has nobody to wake the caller; ERANGE: n above EDU_FACT_MAX. */
 int edu_factorial(unsigned unit, uint32_t n, uint32_t *result);
 
 /* edu_dma - move len (1 to EDU_DMA_MAX) bytes between `buf` and the device's buffer. Errors as edu_factorial(), ERANGE. */
