@@ -34,7 +34,7 @@
 #include <stdbool.h>
 
 #define TEXT_MAX 512
-#define DUMPS_MAX 8
+#define DUMPS_MAX 16
 #define PINNED_MAX 16 /* a level can be nested once, so this is generous; a broken chain ends */
 
 /* The steps before the registered functions, which are followed by the last one. */

@@ -36,7 +36,7 @@ void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn))
 _Bool panicking(void);
 
 /*
- * panic_register - have `fn` called in a panic, to print what a layer knows. At most 8; more is
+ * panic_register - have `fn` called in a panic, to print what a layer knows. At most 16; more is
  * a programmer's error. Call while the system starts.
  */
 void panic_register(void (*fn)(void));

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # t_X.c tests kern/X.c (or lib/X.c); the files without t_ are their driver. Of the system, what
 # needs no machine is tested here too.
-UNIT_SRC := $(wildcard tests/unit/*.c) $(wildcard sys/app/line.c)
+UNIT_SRC := $(wildcard tests/unit/*.c) $(wildcard sys/app/line.c) \
+	sys/mem/page.c sys/mem/kmem.c sys/mem/vmap.c
