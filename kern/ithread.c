@@ -54,7 +54,7 @@
 #define ITHREADS_PER_CPU 2
 
 static struct spin pool_lock;
-static struct lwp *pool_free;     /* (pool_lock) linked by l_pinned */
+static struct lwp *pool_free;     /* (pool_lock) linked by l_next */
 static unsigned pool_nfree;       /* (pool_lock) */
 static unsigned pool_total;       /* (pool_lock) */
 static unsigned pool_target;      /* (pool_lock) */
@@ -85,7 +85,7 @@ static void ithread_give(struct cpu *to, struct lwp *it)
 	struct lwp *head = atomic_load_explicit(&to->ci_gifts, memory_order_relaxed);
 
 	do {
-		it->l_pinned = head;
+		it->l_next = head;
 		/* Release: pairs with the exchange in ithread_take_gifts(). */
 	} while (!atomic_compare_exchange_weak_explicit(&to->ci_gifts, &head, it,
 	    memory_order_release, memory_order_relaxed));
@@ -117,7 +117,7 @@ static void pool_put(struct lwp *it)
 	if (reap) {
 		pool_total--;
 	} else {
-		it->l_pinned = pool_free;
+		it->l_next = pool_free;
 		pool_free = it;
 		pool_nfree++;
 	}
@@ -133,7 +133,7 @@ static struct lwp *pool_take(void)
 	spin_lock(&pool_lock);
 	it = pool_free;
 	if (it != NULL) {
-		pool_free = it->l_pinned;
+		pool_free = it->l_next;
 		pool_nfree--;
 	}
 	spin_unlock(&pool_lock);
@@ -145,7 +145,6 @@ static void ithread_put(struct cpu *ci, struct lwp *it)
 {
 	struct cpu *to = ithread_starving();
 
-	it->l_pinned = NULL;
 	if (to != NULL && to != ci)
 		ithread_give(to, it);
 	else if (ci->ci_spare == NULL)
@@ -194,8 +193,7 @@ void ithread_take_gifts(struct cpu *ci)
 	/* Acquire: pairs with the release in ithread_give(). */
 	it = atomic_exchange_explicit(&ci->ci_gifts, NULL, memory_order_acquire);
 	for (; it != NULL; it = next) {
-		next = it->l_pinned;
-		it->l_pinned = NULL;
+		next = it->l_next;
 		stat_add(&ci->ci_rescues, 1);
 		while (atomic_load_explicit(&it->l_running, memory_order_acquire))
 			port_pause();

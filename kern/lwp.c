@@ -35,7 +35,7 @@
 
 static struct mutex lwp_mutex;
 static struct list lwp_all = LIST_INIT(lwp_all); /* (m) */
-static struct lwp *lwp_unused;                   /* (m) linked by l_pinned */
+static struct lwp *lwp_unused;                   /* (m) linked by l_next */
 static uint32_t lwp_next_id;                     /* (m) */
 
 static struct spin zombies_lock;
@@ -78,7 +78,7 @@ static struct lwp *lwp_memory(void)
 	mutex_enter(&lwp_mutex);
 	l = lwp_unused;
 	if (l != NULL)
-		lwp_unused = l->l_pinned;
+		lwp_unused = l->l_next;
 	mutex_exit(&lwp_mutex);
 	if (l == NULL)
 		return port_mem_alloc(sizeof(*l));
@@ -97,7 +97,7 @@ static struct lwp *lwp_memory(void)
 static void lwp_unused_add(struct lwp *l)
 {
 	mutex_enter(&lwp_mutex);
-	l->l_pinned = lwp_unused;
+	l->l_next = lwp_unused;
 	lwp_unused = l;
 	mutex_exit(&lwp_mutex);
 }

@@ -89,7 +89,7 @@ struct cpu {
 	_Atomic unsigned ci_rq_len;       /* (~) written under (q); a hint to thieves */
 
 	_Alignas(64) _Atomic unsigned ci_ipi; /* (~) IPI_*, taken by exchange in intr_ipi() */
-	struct lwp *_Atomic ci_gifts;     /* (~) ithreads given to this CPU, linked by l_pinned */
+	struct lwp *_Atomic ci_gifts;     /* (~) ithreads given to this CPU, linked by l_next */
 	struct softint *_Atomic ci_softint_remote; /* (~) softints scheduled from elsewhere */
 	struct cpu_call *_Atomic ci_calls; /* (~) cpu_call() requests */
 	uint64_t ci_clock_next;           /* (i) deadline that the clock is armed for */

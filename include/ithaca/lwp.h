@@ -65,6 +65,8 @@ struct lwp {
 	uint16_t l_spin_depth;     /* (o) spin mutexes held */
 	uint16_t l_nopreempt;      /* (o) preempt_disable() depth */
 	struct lwp *l_pinned;      /* (o) attached: the lwp beneath; NULL when not, or divorced */
+	struct lwp *l_next;        /* of who keeps it: pool, gifts, unused memory. Not l_pinned, for it may
+	                              be on its stack still, and sched_switch() asks what is beneath */
 	struct cpu *_Atomic l_cpu; /* (~) where it runs or last ran; written under (q) of both */
 	struct intr_handler *l_handler; /* (o) ithread: what it runs */
 	struct softint *l_softint; /* (o) softint lwp: what it runs */
