@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hpet.h - a periodic source: a comparator of the HPET on an I/O APIC line.
+ * hpet.h - a periodic source: a comparator of the HPET on an I/O APIC line, or the RTC where there
+ * is no HPET that can do it. Its rate is the sysctl dev.hpet.hz too.
+ *
  * All functions are for thread context and may block.
  */
 #ifndef SYS_DEV_HPET_H
@@ -8,20 +10,27 @@
 
 #include <stdint.h>
 
-#define HPET_HZ_MIN 1
-#define HPET_HZ_MAX 10000
+#define HPET_HZ_DEFAULT 2
+#define HPET_HZ_MAX 8192
 
-/* hpet_init - find it and claim its line, not running. ENXIO: there is none that can be used. */
+/* hpet_init - find the timer, claim its line, start it at HPET_HZ_DEFAULT. Once, when CPUs, ACPI
+ * tables and lines are there. ENXIO: there is none that can be used; or what machine_line_source() or
+ * intr_establish() answers. */
 int hpet_init(void);
 
-/* hpet_start - tick `hz` times a second (again: at the new rate). ENXIO; ERANGE. hpet_stop - do not;
- * returns when no handler runs. */
+/*
+ * hpet_start - tick `hz` times a second; if it ticks already, at the new rate. The RTC takes the next
+ * power of two. ENXIO: no timer; ERANGE: not 1 to HPET_HZ_MAX; or as intr_establish().
+ * hpet_stop - do not tick; when it returns no handler runs or is established.
+ */
 int hpet_start(unsigned hz);
-int hpet_stop(void);
+void hpet_stop(void);
 
-/* hpet_hz - the rate now, 0 if stopped or absent. hpet_ticks - calls of the filter that found the
- * timer due, and runs of the thread function, since the start of the system. */
+/* hpet_hz - the rate, 0 when stopped or absent. */
 unsigned hpet_hz(void);
+
+/* hpet_ticks - since the start of the system: calls of the filter that found the timer due, and runs
+ * of the thread function. */
 void hpet_ticks(uint64_t *filters, uint64_t *threads);
 
 #endif
