@@ -11,8 +11,8 @@
  * given away, so nothing but the kernel image has to be kept.
  *
  * Invariants of the memory handed on: ranges are page aligned, ascending, do not overlap each other
- * nor anything that the loader called other than RAM, and hold neither the first MiB, nor the kernel
- * image, nor its page tables.
+ * nor anything that the loader called other than RAM, and hold neither the first MiB, nor the
+ * kernel image, nor its page tables.
  *
  * Not for: finding devices (sys/bus). Read pmap.c next.
  */
@@ -25,7 +25,7 @@
 #include <stdatomic.h>
 
 #define AREAS_MAX 128
-#define LOW_END 0x100000u /* of what is kept for the firmware and the trampoline */
+#define LOW_END 0x100000u              /* of what is kept for the firmware and the trampoline */
 #define LOADER_END ((uint64_t)1 << 32) /* boot page tables map this much */
 #define PHYS_END (X86_DIRECT_SIZE)
 
@@ -102,21 +102,22 @@ void x86_cpu_load(struct x86_cpu *xc)
 	gdtr.limit = sizeof(xc->xc_gdt) - 1;
 	gdtr.base = (uintptr_t)xc->xc_gdt;
 	__asm__ volatile("lgdt %0\n\t"
-	    "pushq %1\n\t"
-	    "leaq 1f(%%rip), %%rax\n\t"
-	    "pushq %%rax\n\t"
-	    "lretq\n"
-	    "1:\tmovl %2, %%eax\n\t"
-	    "movl %%eax, %%ds\n\t"
-	    "movl %%eax, %%es\n\t"
-	    "movl %%eax, %%ss\n\t"
-	    "xorl %%eax, %%eax\n\t"
-	    "movl %%eax, %%fs\n\t"
-	    "movl %%eax, %%gs\n\t"
-	    "movl %3, %%eax\n\t"
-	    "ltr %%ax"
-	    : : "m"(gdtr), "i"(X86_CODE_SEL), "i"(X86_DATA_SEL), "i"(X86_TSS_SEL)
-	    : "rax", "memory");
+			 "pushq %1\n\t"
+			 "leaq 1f(%%rip), %%rax\n\t"
+			 "pushq %%rax\n\t"
+			 "lretq\n"
+			 "1:\tmovl %2, %%eax\n\t"
+			 "movl %%eax, %%ds\n\t"
+			 "movl %%eax, %%es\n\t"
+			 "movl %%eax, %%ss\n\t"
+			 "xorl %%eax, %%eax\n\t"
+			 "movl %%eax, %%fs\n\t"
+			 "movl %%eax, %%gs\n\t"
+			 "movl %3, %%eax\n\t"
+			 "ltr %%ax"
+			 :
+			 : "m"(gdtr), "i"(X86_CODE_SEL), "i"(X86_DATA_SEL), "i"(X86_TSS_SEL)
+			 : "rax", "memory");
 	wrmsr(MSR_GSBASE, (uintptr_t)xc);
 	x86_idt_load();
 }
@@ -136,7 +137,8 @@ static void area_add(uint64_t base, uint64_t size, uint32_t type)
 	if (size == 0)
 		return;
 	if (base >= PHYS_END || size > PHYS_END - base) {
-		kprintf("boot: memory map: area %#llx + %#llx of type %u is out of reach: left out\n",
+		kprintf(
+		    "boot: memory map: area %#llx + %#llx of type %u is out of reach: left out\n",
 		    (unsigned long long)base, (unsigned long long)size, type);
 		return;
 	}
@@ -175,7 +177,8 @@ static bool pvh_parse(const struct pvh_start_info *si)
 		return false;
 	boot_info.loader = "PVH";
 	if (si->version < 1)
-		panic("boot: PVH start info version %u has no memory map; 1 is needed", si->version);
+		panic("boot: PVH start info version %u has no memory map; 1 is needed",
+		    si->version);
 	map = loader_table(si->memmap, (uint64_t)si->memmap_entries * sizeof(*map));
 	if (map == NULL)
 		panic("boot: PVH memory map at %#llx, %u entries, is out of reach",
@@ -340,7 +343,8 @@ static void ram_find(void)
 	for (unsigned i = 0; i < boot_info.nram; i++)
 		total += boot_info.ram[i].size;
 	if (total == 0)
-		panic("boot: the %s memory map of %u areas has no usable RAM", boot_info.loader, nareas);
+		panic("boot: the %s memory map of %u areas has no usable RAM", boot_info.loader,
+		    nareas);
 }
 
 bool x86_option(const char *name, char *buf, size_t size)
@@ -371,9 +375,10 @@ void x86_boot(uint32_t magic, uint32_t info)
 	x86_cpu_load(&boot_cpu);
 	core_boot(&boot_cpu.xc_cpu, x86_boot_stack, X86_BOOT_STACK_SIZE);
 
-	if (!pvh_parse(loader_table(info, sizeof(struct pvh_start_info))) && !mb2_parse(magic, info))
-		panic("boot: neither a PVH nor a Multiboot2 loader (magic %#x, tables at %#x)", magic,
-		    info);
+	if (!pvh_parse(loader_table(info, sizeof(struct pvh_start_info))) &&
+	    !mb2_parse(magic, info))
+		panic("boot: neither a PVH nor a Multiboot2 loader (magic %#x, tables at %#x)",
+		    magic, info);
 	ram_find();
 	kstrlcpy(boot_info.cmdline, x86_cmdline, sizeof(boot_info.cmdline));
 	x86_paging_init();

@@ -48,12 +48,12 @@ const size_t machine_map_size = X86_MAP_SIZE;
 
 static _Alignas(4096) uint64_t root[512]; /* (a) its slots; below 4 GiB, where ap.S can load it */
 static struct spin pmap_lock;
-static uint64_t (*page_source)(void);  /* (a) */
-static struct boot_info *boot_ram;     /* (a) non-NULL while booting */
+static uint64_t (*page_source)(void);     /* (a) */
+static struct boot_info *boot_ram;        /* (a) non-NULL while booting */
 static uint64_t spare_pages[SPARE_PAGES]; /* pmap_lock */
-static unsigned nspare;                /* pmap_lock */
-static unsigned phys_bits = 36;        /* (a) */
-static bool have_1g;                   /* (a) */
+static unsigned nspare;                   /* pmap_lock */
+static unsigned phys_bits = 36;           /* (a) */
+static bool have_1g;                      /* (a) */
 
 void *machine_phys_to_virt(uint64_t phys)
 {
@@ -319,8 +319,9 @@ static void page_unmap(uintptr_t va)
 
 static bool mappable(uintptr_t va)
 {
-	return (va & PAGE_MASK) == 0 && ((va >= X86_MAP_BASE && va - X86_MAP_BASE < X86_MAP_SIZE) ||
-	    (va >= X86_LAPIC_VA && va < X86_PORT_END));
+	return (va & PAGE_MASK) == 0 &&
+	    ((va >= X86_MAP_BASE && va - X86_MAP_BASE < X86_MAP_SIZE) ||
+		(va >= X86_LAPIC_VA && va < X86_PORT_END));
 }
 
 int machine_map(uintptr_t virt, uint64_t phys, unsigned flags)

@@ -54,8 +54,8 @@ static bool console_enter(void)
 	bool on = port_intr_disable();
 
 	/* Acquire: pairs with the release store in console_leave(). */
-	for (unsigned n = 0;
-	     atomic_exchange_explicit(&console_held, true, memory_order_acquire); n++) {
+	for (unsigned n = 0; atomic_exchange_explicit(&console_held, true, memory_order_acquire);
+	     n++) {
 		if (panicking() && n >= LOCK_SPINS)
 			break;
 		port_pause();

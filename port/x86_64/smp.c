@@ -36,10 +36,10 @@
 #define START_GO 2
 #define START_RUNS 3
 
-#define INIT_WAIT_NS 200000u      /* processors of this century need none */
-#define SIPI_WAIT_NS 20000000u    /* then it is sent once more */
+#define INIT_WAIT_NS 200000u   /* processors of this century need none */
+#define SIPI_WAIT_NS 20000000u /* then it is sent once more */
 #define START_WAIT_NS 1000000000u
-#define STOP_WAIT_NS 1000000u     /* for an INIT to have arrived */
+#define STOP_WAIT_NS 1000000u /* for an INIT to have arrived */
 
 /* The words at the end of ap.S. */
 struct ap_params {
@@ -53,7 +53,7 @@ extern const char x86_ap_begin[], x86_ap_params[], x86_ap_end[];
 extern char x86_lwp_start[];
 void x86_call_on(uintptr_t stack, void (*fn)(void)) __attribute__((noreturn));
 
-static _Atomic bool starting; /* (~) a machine_cpu_start() is under way: acquire to begin, release */
+static _Atomic bool starting; /* (~) machine_cpu_start(): acquire to begin, release to end */
 
 void port_lwp_init(struct lwp *l)
 {
@@ -186,7 +186,8 @@ int machine_cpu_start(uint32_t hwid)
 			return EINVAL; /* it runs */
 	}
 	if (x86_trampoline == 0) {
-		kprintf("cpu with local controller %u: no RAM below 640 KiB to start it from\n", hwid);
+		kprintf("cpu with local controller %u: no RAM below 640 KiB to start it from\n",
+		    hwid);
 		return ENOMEM;
 	}
 	if (atomic_exchange_explicit(&starting, true, memory_order_acquire))

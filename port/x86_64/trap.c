@@ -56,16 +56,15 @@ extern char kernel_start[], kernel_text_end[];
 extern char x86_intr_begin[], x86_intr_end[], x86_trap_return[], x86_handoff_return[];
 
 static _Alignas(16) struct gate idt[X86_NVEC]; /* (a) */
-static struct x86_cpu *_Atomic stopper; /* (~) the CPU that stops all others; set once */
+static struct x86_cpu *_Atomic stopper;        /* (~) the CPU that stops all others; set once */
 
-static const char *const names[X86_VEC_FIRST] = {
-    "divide error", "debug trap", "NMI", "breakpoint", "overflow", "bound exceeded",
-    "invalid opcode", "no FPU", "double fault", "coprocessor overrun", "invalid TSS",
-    "segment not present", "stack fault", "general protection fault", "page fault", "exception 15",
-    "FPU error", "alignment check", "machine check", "SIMD error", "virtualisation exception",
-    "control protection", "exception 22", "exception 23", "exception 24", "exception 25",
-    "exception 26", "exception 27", "hypervisor injection", "VMM communication",
-    "security exception", "exception 31"};
+static const char *const names[X86_VEC_FIRST] = {"divide error", "debug trap", "NMI", "breakpoint",
+    "overflow", "bound exceeded", "invalid opcode", "no FPU", "double fault", "coprocessor overrun",
+    "invalid TSS", "segment not present", "stack fault", "general protection fault", "page fault",
+    "exception 15", "FPU error", "alignment check", "machine check", "SIMD error",
+    "virtualisation exception", "control protection", "exception 22", "exception 23",
+    "exception 24", "exception 25", "exception 26", "exception 27", "hypervisor injection",
+    "VMM communication", "security exception", "exception 31"};
 
 /* ---- Symbols ---- */
 
@@ -174,8 +173,8 @@ void port_backtrace(void)
 	if (!ITHACA_CHECKED) {
 		const struct trapframe *tf = x86_cpu(curcpu())->xc_trap;
 
-		stack_scan(tf != NULL ? tf->rsp : fp, tf != NULL || l == NULL ? UINTPTR_MAX :
-		    l->l_stack_top);
+		stack_scan(tf != NULL ? tf->rsp : fp,
+		    tf != NULL || l == NULL ? UINTPTR_MAX : l->l_stack_top);
 		return;
 	}
 	kprintf("backtrace:\n");
@@ -215,10 +214,13 @@ static void trap_panic(const struct trapframe *tf)
 		    sym, off, l->l_name, cr2, l->l_stack, l->l_stack_size);
 	if (tf->vector == VEC_PF)
 		panic("page fault at %s+%#zx: %s of %s address %#lx", sym, off,
-		    (tf->error & 0x10) != 0 ? "execution" :
-		    (tf->error & 0x02) != 0 ? "write" : "read",
-		    (tf->error & 0x08) != 0 ? "reserved-bit" :
-		    (tf->error & 0x01) != 0 ? "protected" : "unmapped", cr2);
+		    (tf->error & 0x10) != 0       ? "execution"
+			: (tf->error & 0x02) != 0 ? "write"
+						  : "read",
+		    (tf->error & 0x08) != 0       ? "reserved-bit"
+			: (tf->error & 0x01) != 0 ? "protected"
+						  : "unmapped",
+		    cr2);
 	panic("%s (vector %lu, error %#lx) at %s+%#zx", name, (unsigned long)tf->vector,
 	    (unsigned long)tf->error, sym, off);
 }
@@ -291,7 +293,7 @@ void port_stop_others(void)
 
 	/* Release: pairs with the load in x86_trap(). Only the first to come stops the others. */
 	if (!atomic_compare_exchange_strong_explicit(&stopper, &none, self, memory_order_acq_rel,
-	    memory_order_acquire))
+		memory_order_acquire))
 		return;
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		struct cpu *ci = cpu_lookup(i);

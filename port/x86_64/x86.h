@@ -43,15 +43,15 @@ struct x86_tss {
  * (v) vector.c's lock to write, own CPU reads by one load; (~) atomic.
  */
 struct x86_cpu {
-	struct cpu xc_cpu;                   /* offset 0 */
+	struct cpu xc_cpu;                       /* offset 0 */
 	struct intr_source *xc_source[X86_NVEC]; /* (v) what each vector is for; NULL: nothing */
-	uint32_t xc_apicid;                  /* (a) == xc_cpu.ci_hwid */
-	uint64_t xc_clock_deadline;          /* (i) clock.c: counter value, UINT64_MAX: none */
-	struct trapframe *xc_trap;           /* (i) the exception that this CPU is dying of */
-	struct trapframe *_Atomic xc_stopped; /* (~) stopped by port_stop_others(), here */
-	_Atomic unsigned xc_start;           /* (~) smp.c: START_* */
-	uint64_t xc_gdt[5];                  /* (a) null, code, data, TSS (two) */
-	struct x86_tss xc_tss;               /* (a) */
+	uint32_t xc_apicid;                      /* (a) == xc_cpu.ci_hwid */
+	uint64_t xc_clock_deadline;              /* (i) clock.c: counter value, UINT64_MAX: none */
+	struct trapframe *xc_trap;               /* (i) the exception that this CPU is dying of */
+	struct trapframe *_Atomic xc_stopped;    /* (~) stopped by port_stop_others(), here */
+	_Atomic unsigned xc_start;               /* (~) smp.c: START_* */
+	uint64_t xc_gdt[5];                      /* (a) null, code, data, TSS (two) */
+	struct x86_tss xc_tss;                   /* (a) */
 	_Alignas(16) uint8_t xc_ist[X86_IST_COUNT][X86_IST_SIZE]; /* own CPU */
 };
 
@@ -103,8 +103,8 @@ extern const uint64_t x86_vector_stub[X86_NVEC]; /* their addresses */
 
 /* ---- trap.c ---- */
 
-void x86_trap_init(void);  /* the IDT, once */
-void x86_idt_load(void);   /* on each CPU */
+void x86_trap_init(void);            /* the IDT, once */
+void x86_idt_load(void);             /* on each CPU */
 void x86_trap(struct trapframe *tf); /* from entry.S */
 
 /* x86_symbol - the function that `addr` lies in and how far in; NULL if there is none. */
@@ -179,7 +179,7 @@ void x86_vector_free(struct x86_route *route);
 /* ---- clock.c ---- */
 
 /* x86_clock_init - calibrate, on the first CPU, once; machine_intr_init() calls it. ENXIO: there
- * is nothing to measure with. x86_clock_init_ap - the timer of this CPU, and is its counter ours? */
+ * is nothing to measure with. x86_clock_init_ap - this CPU's timer, and is its counter ours? */
 int x86_clock_init(void);
 void x86_clock_init_ap(void);
 
