@@ -575,7 +575,7 @@ SIM_TEST(addresses_merge_again, 1, 0)
 			continue;
 		}
 		held[k].pages = draw(40) + 1;
-		/* When there is no room there is NULL; two mappings of one page fail in machine_map(). */
+		/* NULL when there is no room; two mappings of one page fail in machine_map(). */
 		held[k].va = (uintptr_t)vmap_device(0xd0000000, held[k].pages * PAGE_SIZE);
 		CHECK(held[k].va == 0 || phys_at(held[k].va - PAGE_SIZE) == 0);
 	}

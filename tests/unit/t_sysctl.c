@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * t_sysctl.c - kern/sysctl.c: the list, its errors, and functions of nodes that use it themselves.
+ * t_sysctl.c - kern/sysctl.c: the list and its errors, functions of nodes that use the list
+ * themselves, and sets from several CPUs at once.
  */
 #include "unit.h"
 
