@@ -119,6 +119,8 @@ class Machine:
             options += ['--kernel', kernel]
         if grub:
             options.append('--grub')
+            subprocess.run(['make', '--no-print-directory', 'iso'], cwd=ROOT, check=True,
+                           capture_output=True)
         if exec_ is not None:
             options += ['--exec', exec_]
         options += ['--', *args]

@@ -55,13 +55,14 @@ def test_help_names_every_command():
     (['run', '--mem', '1'], 'ithaca run: --mem 1: must be 64 to 65536'),
     (['run', '--for', '0'], 'ithaca run: --for 0: must be 1 to 86400'),
     (['run', '--exec', ' ; '], "ithaca run: --exec ' ; ': no command in it"),
+    (['run', '--exec', 'x' * 65537], 'ithaca run: --exec: 65537 characters: must be at most'),
     (['run', '--accel', 'hvf'], 'ithaca run: --accel hvf: must be tcg or kvm'),
     (['run', '--icount', '--accel', 'kvm'], 'ithaca run: --icount: cannot go with --accel kvm'),
     (['run', '--kernel', '/nonexistent'], 'ithaca run: --kernel /nonexistent: cannot read'),
     (['check', 'fly'], 'ithaca check: fly: no such part; the parts are'),
     (['check', '--fly'], 'ithaca check: --fly: no such option'),
     (['check', '-k'], 'ithaca check: -k: needs an expression'),
-])
+], ids=lambda value: value if isinstance(value, str) else '')
 def test_a_wrong_word_is_named(words, message):
     done = ithaca(*words)
     assert message in done.stderr
