@@ -14,7 +14,7 @@
  * Lock order: sysctl_set_lock, then whatever sy_set takes, then sysctl_list_lock.
  *
  * Not for values that a fast path reads through here: it keeps its own copy, which sy_set writes.
- * Read next: sysctl.h for the node; ithread.c for a set that does work (hw.intr.threads).
+ * Read next: sysctl.h for the node; stats.c for a set that does work (hw.intr.threads).
  */
 #include <ithaca/sysctl.h>
 
