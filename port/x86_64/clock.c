@@ -59,7 +59,7 @@
 #define CALIBRATE_TICKS 35800u /* 30 ms of the 55 that the count lasts */
 #define CALIBRATE_RUNS 5       /* at most */
 #define CALIBRATE_PAIRS 16
-#define CALIBRATE_PPM_GOOD 60 /* a run that cannot be wrong by more is good enough */
+#define CALIBRATE_PPM_GOOD 100 /* a run that cannot be wrong by more is good enough */
 #define PIT_READS_MAX 10000000 /* in a run; at an instruction a nanosecond, 1.5 million */
 
 #define TIMER_SPAN_NS 10000000ull

@@ -4,7 +4,7 @@
  *
  * Purpose: bring the local APIC of a CPU into a known state and send interrupts to other CPUs.
  * Two ways lead to its registers: x2APIC (model-specific registers), taken where the CPU has it,
- * and xAPIC (one uncached page). "x2apic=off" on the command line takes the second. Every CPU goes
+ * and xAPIC (one uncached page). "x2apic=off" or "on" on the command line overrides. Every CPU goes
  * the same way, so one variable decides; the EOI of the fast path is inline in <port/inline.h> and
  * looks at x86_lapic_eoi alone.
  *
@@ -41,6 +41,7 @@
 #define MSR_X2APIC 0x800 /* plus the register's number */
 
 #define CPUID1_ECX_X2APIC (1u << 21)
+#define CPUID1_ECX_HYPERVISOR (1u << 31)
 #define CPUID1_EDX_APIC (1u << 9)
 
 /* Registers by number: an MSR each, or 16 bytes each in the page. */
@@ -266,16 +267,35 @@ static void lapic_setup(bool first)
 	x86_lapic_write(LAPIC_LVT_ERROR, X86_VEC_ERROR);
 }
 
+/* QEMU's own translator runs this CPU, and not the hardware. */
+static bool translated(void)
+{
+	uint32_t id[4];
+
+	cpuid(1, 0, id);
+	if ((id[2] & CPUID1_ECX_HYPERVISOR) == 0)
+		return false;
+	cpuid(0x40000000, 0, id);
+	return memcmp(&id[1], "TCGTCGTCGTCG", 12) == 0;
+}
+
+/*
+ * The translator has x2APIC from QEMU 9 on, but ends with "Bad icount read" when it counts
+ * instructions (-icount) and the timer's registers are touched as MSRs. So there it has to be asked
+ * for.
+ */
 static bool x2apic_wanted(void)
 {
 	char value[8];
 
-	if (!x86_option("x2apic", value, sizeof(value)) || strcmp(value, "on") == 0)
+	if (!x86_option("x2apic", value, sizeof(value)))
+		return !translated();
+	if (strcmp(value, "on") == 0)
 		return true;
 	if (strcmp(value, "off") == 0)
 		return false;
-	kprintf("x2apic=%s: must be on or off; on is taken\n", value);
-	return true;
+	kprintf("x2apic=%s: must be on or off; off is taken\n", value);
+	return false;
 }
 
 /* Which way to the registers? Sets lapic_page and x86_lapic_eoi. */
@@ -334,7 +354,7 @@ void x86_lapic_init_ap(struct x86_cpu *xc)
 {
 	lapic_mode();
 	lapic_setup(false);
-	KASSERT(xc->xc_apicid == x86_lapic_id(), "started as APIC %u, is %u",
-	    xc->xc_apicid, x86_lapic_id());
+	KASSERT(xc->xc_apicid == x86_lapic_id(), "started as APIC %u, is %u", xc->xc_apicid,
+	    x86_lapic_id());
 	x86_clock_init_ap();
 }
