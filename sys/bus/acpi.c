@@ -107,7 +107,8 @@ static void madt_cpu(uint32_t hwid, uint32_t uid, uint32_t flags)
 	for (unsigned i = 0; i < acpi.ncpus; i++) {
 		if (acpi.cpus[i].ac_hwid != hwid)
 			continue;
-		kprintf("acpi: MADT: CPU with APIC id %u is listed twice, second entry ignored\n", hwid);
+		kprintf("acpi: MADT: CPU with APIC id %u is listed twice, second entry ignored\n",
+		    hwid);
 		return;
 	}
 	if (acpi.ncpus == ACPI_CPUS_MAX) {
@@ -125,8 +126,9 @@ static void madt_ioapic(const uint8_t *e)
 		kprintf("acpi: MADT: I/O APIC %u ignored, limit is %u\n", e[2], ACPI_IOAPICS_MAX);
 		return;
 	}
-	acpi.ioapics[acpi.nioapics++] = (struct acpi_ioapic){
-	    .ai_id = e[2], .ai_phys = get32(e + 4), .ai_gsi_base = get32(e + 8)};
+	acpi.ioapics[acpi.nioapics++] = (struct acpi_ioapic){.ai_id = e[2],
+	    .ai_phys = get32(e + 4),
+	    .ai_gsi_base = get32(e + 8)};
 }
 
 /* Polarity and trigger: 0 as the bus has it (ISA: high, edge), 1 high or edge, 3 low or level. */
@@ -141,7 +143,8 @@ static void madt_override(const uint8_t *e)
 		return;
 	}
 	if (polarity == 2 || trigger == 2) {
-		kprintf("acpi: MADT: override of ISA interrupt %u ignored, flags 0x%x\n", irq, flags);
+		kprintf("acpi: MADT: override of ISA interrupt %u ignored, flags 0x%x\n", irq,
+		    flags);
 		return;
 	}
 	acpi.overrides[irq] = (struct override){.ov_set = true,
@@ -201,7 +204,7 @@ static void parse_madt(const uint8_t *t, size_t size)
 		unsigned type = t[at], len = t[at + 1];
 
 		if (len < 2 || len > size - at || len < madt_entry_size((uint8_t)type)) {
-			kprintf("acpi: MADT: entry of type %u at offset %zu has length %u, rest ignored\n",
+			kprintf("acpi: MADT: entry of type %u at %zu has length %u, rest ignored\n",
 			    type, at, len);
 			return;
 		}
@@ -220,8 +223,10 @@ static void parse_mcfg(const uint8_t *t, size_t size)
 		    .am_bus_first = t[at + 10],
 		    .am_bus_last = t[at + 11]};
 
-		if (m.am_base == 0 || (m.am_base & 0xfffff) != 0 || m.am_bus_first > m.am_bus_last) {
-			kprintf("acpi: MCFG: range at 0x%llx for buses %u to %u makes no sense, ignored\n",
+		if (m.am_base == 0 || (m.am_base & 0xfffff) != 0 ||
+		    m.am_bus_first > m.am_bus_last) {
+			kprintf(
+			    "acpi: MCFG: range 0x%llx, buses %u to %u, makes no sense, ignored\n",
 			    (unsigned long long)m.am_base, m.am_bus_first, m.am_bus_last);
 			continue;
 		}
@@ -266,9 +271,9 @@ static void parse_fadt(const uint8_t *t, size_t size)
 }
 
 /*
- * The AML of `Name (_S5_, Package () {a, b, ...})` behind the name: 0x12, the length in 1 to 4 bytes
- * (bits 7-6 of the first say how many follow), the number of elements, then `a`: ZeroOp, OneOp,
- * or BytePrefix and a byte. `p` has `left` bytes.
+ * The AML of `Name (_S5_, Package () {a, b, ...})` behind the name: 0x12, the length in 1 to 4
+ * bytes (bits 7-6 of the first say how many follow), the number of elements, then `a`: ZeroOp,
+ * OneOp, or BytePrefix and a byte. `p` has `left` bytes.
  */
 static bool s5_package(const uint8_t *p, size_t left, uint8_t *type)
 {
@@ -342,8 +347,8 @@ static const uint8_t *table_map(uint64_t phys, const struct table_kind *kind, si
 	len = get32(t + 4);
 	unmap(t, HEADER_SIZE);
 	if (len < kind->size_min || len > TABLE_SIZE_MAX) {
-		kprintf("acpi: %s: length %u, must be %u to %u: ignored\n", kind->sig, len, kind->size_min,
-		    TABLE_SIZE_MAX);
+		kprintf("acpi: %s: length %u, must be %u to %u: ignored\n", kind->sig, len,
+		    kind->size_min, TABLE_SIZE_MAX);
 		return NULL;
 	}
 	t = map(phys, len);
@@ -365,7 +370,8 @@ static void table_visit(uint64_t phys)
 	size_t size;
 
 	if (t == NULL) {
-		kprintf("acpi: table at 0x%llx cannot be mapped, ignored\n", (unsigned long long)phys);
+		kprintf("acpi: table at 0x%llx cannot be mapped, ignored\n",
+		    (unsigned long long)phys);
 		return;
 	}
 	kind = kind_find(t);
@@ -398,7 +404,8 @@ static bool root_visit(uint64_t phys, const char *sig, unsigned width)
 		return false;
 	n = (unsigned)((size - HEADER_SIZE) / width);
 	if (n > TABLES_MAX) {
-		kprintf("acpi: %s: lists %u tables, only the first %u are read\n", sig, n, TABLES_MAX);
+		kprintf("acpi: %s: lists %u tables, only the first %u are read\n", sig, n,
+		    TABLES_MAX);
 		n = TABLES_MAX;
 	}
 	for (unsigned i = 0; i < n; i++) {

@@ -25,9 +25,9 @@ struct boot_info;
 #define ACPI_ISA_LINES 16
 
 struct acpi_cpu {
-	uint32_t ac_hwid;  /* local APIC id, or x2APIC id */
-	uint32_t ac_uid;   /* the firmware's own number */
-	bool ac_enabled;   /* may be started now; false: could be plugged in later */
+	uint32_t ac_hwid; /* local APIC id, or x2APIC id */
+	uint32_t ac_uid;  /* the firmware's own number */
+	bool ac_enabled;  /* may be started now; false: could be plugged in later */
 };
 
 struct acpi_ioapic {
@@ -78,8 +78,8 @@ unsigned acpi_ioapics(const struct acpi_ioapic **out);
 unsigned acpi_mcfgs(const struct acpi_mcfg **out);
 
 /*
- * acpi_isa_line - where ISA interrupt `irq` (0 to 15) arrives: global number, trigger, polarity. Without an
- * override: the same number, edge, active high. EINVAL: no such interrupt.
+ * acpi_isa_line - where ISA interrupt `irq` (0 to 15) arrives: global number, trigger, polarity.
+ * Without an override: the same number, edge, active high. EINVAL: no such interrupt.
  */
 int acpi_isa_line(unsigned irq, uint32_t *gsi, enum intr_trigger *trigger, bool *active_low);
 

@@ -2,10 +2,10 @@
 /*
  * acpi_boot.c - the tables of this machine: acpi.c's parser over its physical memory.
  *
- * Tables may lie in memory that the loader does not call usable, outside the direct map, so each is
- * read through a window of its own that is taken away again. Contexts: the first CPU, after mem_init();
- * windows are only ever taken away here while no second CPU runs. No locks. Not for: what the
- * tables mean; that is acpi.c.
+ * Tables may lie in memory that the loader does not call usable, outside the direct map, so each
+ * is read through a window of its own that is taken away again. Contexts: the first CPU, after
+ * mem_init(); windows are only ever taken away here while no second CPU runs. No locks. Not for:
+ * what the tables mean; that is acpi.c.
  */
 #include "acpi.h"
 

@@ -13,8 +13,8 @@
  * Source: PCI Local Bus Specification 3.0, 6.1, 6.2.5; PCI-to-PCI Bridge Architecture 1.2, 3.2.
  *
  * Contexts: pci_scan() once, thread context; reading the list and configuration space: any. Locks:
- * none, as the list is constant after the scan. Not for: getting at
- * configuration space (pci_map.c), capabilities (pci_cap.c), interrupts (pci_intr.c). Read next: pci_cap.c.
+ * none, as the list is constant after the scan. Not for: getting at configuration space
+ * (pci_map.c), capabilities (pci_cap.c), interrupts (pci_intr.c). Read next: pci_cap.c.
  */
 #include "pci.h"
 
@@ -131,7 +131,7 @@ static unsigned bar_read(struct pci_dev *pd, unsigned i, unsigned n)
 		/* The upper half may be hard-wired to zero. */
 		wide = (mask & ~3u) | 0xffff0000u;
 		pb->pb_base = low & ~3u;
-		pb->pb_size = (uint32_t)-(uint32_t)wide;
+		pb->pb_size = (uint32_t) - (uint32_t)wide;
 	} else {
 		pb->pb_64 = (mask & 6) == 4;
 		pb->pb_prefetch = (mask & 8) != 0;
@@ -144,8 +144,8 @@ static unsigned bar_read(struct pci_dev *pd, unsigned i, unsigned n)
 		pb->pb_size = -wide;
 	}
 	if ((mask & 7) == 6 || (pb->pb_64 && regs == 1) || pb->pb_size == 0 || !bar_sane(pb)) {
-		kprintf("pci %s: BAR %u makes no sense (0x%x, mask 0x%x), ignored\n", pd->pd_name, i,
-		    low, mask);
+		kprintf("pci %s: BAR %u makes no sense (0x%x, mask 0x%x), ignored\n", pd->pd_name,
+		    i, low, mask);
 		*pb = (struct pci_bar){0};
 	}
 	return regs;
@@ -158,7 +158,7 @@ static void bars_read(struct pci_dev *pd)
 
 	if (n == 0)
 		return;
-	pci_write16(pd, PCI_COMMAND, command & (uint16_t)~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+	pci_write16(pd, PCI_COMMAND, command & (uint16_t) ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 	for (unsigned i = 0; i < n;)
 		i += bar_read(pd, i, n);
 	pci_write16(pd, PCI_COMMAND, command);
@@ -181,8 +181,8 @@ static void bridge_follow(struct walk *wk, struct pci_dev *pd)
 		return; /* the firmware gave it no bus */
 	if (secondary <= PCI_BUS(pd) || last < secondary || last > wk->wk_access->pa_bus_last ||
 	    wk->wk_seen[secondary]) {
-		kprintf("pci %s: bridge to buses %u to %u makes no sense, not followed\n", pd->pd_name,
-		    secondary, last);
+		kprintf("pci %s: bridge to buses %u to %u makes no sense, not followed\n",
+		    pd->pd_name, secondary, last);
 		return;
 	}
 	bus_queue(wk, secondary, pd);
@@ -195,12 +195,13 @@ static void dev_fill(struct pci_dev *pd, uint32_t id)
 	pd->pd_vendor = (uint16_t)id;
 	pd->pd_device = (uint16_t)(id >> 16);
 	pd->pd_class = class >> 8;
-	pd->pd_revision = (uint8_t)class;
+	pd->pd_revision = (uint8_t) class;
 	pd->pd_header = pci_read8(pd, PCI_HEADER) & 0x7f;
 	pd->pd_pin = pci_read8(pd, PCI_PIN);
 	pd->pd_line = pci_read8(pd, PCI_LINE);
 	if (pd->pd_pin > 4) {
-		kprintf("pci %s: interrupt pin %u makes no sense, ignored\n", pd->pd_name, pd->pd_pin);
+		kprintf("pci %s: interrupt pin %u makes no sense, ignored\n", pd->pd_name,
+		    pd->pd_pin);
 		pd->pd_pin = 0;
 	}
 	bars_read(pd);
@@ -273,8 +274,8 @@ int pci_scan(const struct pci_access *pa)
 	int error = 0;
 
 	KASSERT(list_empty(&pci_devs), "pci: scanned twice");
-	KASSERT(pa->pa_bus_first <= pa->pa_bus_last && pa->pa_bus_last < BUSES, "pci: buses %u to %u",
-	    pa->pa_bus_first, pa->pa_bus_last);
+	KASSERT(pa->pa_bus_first <= pa->pa_bus_last && pa->pa_bus_last < BUSES,
+	    "pci: buses %u to %u", pa->pa_bus_first, pa->pa_bus_last);
 	wk = port_mem_alloc(sizeof(*wk));
 	if (wk == NULL)
 		return ENOMEM;
@@ -296,8 +297,7 @@ void pci_each(bool (*fn)(struct pci_dev *pd, void *arg), void *arg)
 {
 	struct list *e;
 
-	LIST_EACH(e, &pci_devs)
-	{
+	LIST_EACH(e, &pci_devs) {
 		if (!fn(container_of(e, struct pci_dev, pd_all), arg))
 			return;
 	}
@@ -307,8 +307,7 @@ struct pci_dev *pci_find(uint16_t vendor, uint16_t device, unsigned nth)
 {
 	struct list *e;
 
-	LIST_EACH(e, &pci_devs)
-	{
+	LIST_EACH(e, &pci_devs) {
 		struct pci_dev *pd = container_of(e, struct pci_dev, pd_all);
 
 		if (pd->pd_vendor == vendor && pd->pd_device == device && nth-- == 0)
@@ -321,8 +320,7 @@ struct pci_dev *pci_at(unsigned bus, unsigned slot, unsigned func)
 {
 	struct list *e;
 
-	LIST_EACH(e, &pci_devs)
-	{
+	LIST_EACH(e, &pci_devs) {
 		struct pci_dev *pd = container_of(e, struct pci_dev, pd_all);
 
 		if (pd->pd_bdf == PCI_BDF(bus, slot, func))

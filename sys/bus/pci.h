@@ -75,16 +75,16 @@ struct pci_dev {
 	uint16_t pd_device;
 	uint32_t pd_class; /* base class, subclass, interface: 24 bits */
 	uint8_t pd_revision;
-	uint8_t pd_header;    /* layout: 0 function, 1 bridge */
-	uint8_t pd_pin;       /* 1 to 4 for INTA# to INTD#; 0: no pin */
-	uint8_t pd_line;      /* what the firmware wrote there */
-	uint16_t pd_msi;      /* offsets of capabilities; 0: none, or not to be believed */
+	uint8_t pd_header; /* layout: 0 function, 1 bridge */
+	uint8_t pd_pin;    /* 1 to 4 for INTA# to INTD#; 0: no pin */
+	uint8_t pd_line;   /* what the firmware wrote there */
+	uint16_t pd_msi;   /* offsets of capabilities; 0: none, or not to be believed */
 	uint16_t pd_msix;
 	uint16_t pd_express;
 	struct pci_bar pd_bar[PCI_BARS];
-	struct pci_intr *pd_intr;   /* pci_intr.c */
-	const char *pd_driver;      /* who has it, or NULL */
-	char pd_name[12];           /* "00:1f.0" */
+	struct pci_intr *pd_intr; /* pci_intr.c */
+	const char *pd_driver;    /* who has it, or NULL */
+	char pd_name[12];         /* "00:1f.0" */
 };
 
 #define PCI_BUS(pd) ((pd)->pd_bdf >> 8)
@@ -99,11 +99,12 @@ int pci_scan(const struct pci_access *pa);
 /* pci_each - fn for every function, by bus, slot, function, until it answers false. Any context. */
 void pci_each(bool (*fn)(struct pci_dev *pd, void *arg), void *arg);
 
-/* pci_find - the nth (from 0) function with that vendor and device, or NULL. pci_at - the function at that place. */
+/* pci_find - the nth (from 0) function with that vendor and device, or NULL. pci_at - the function
+ * at that place. */
 struct pci_dev *pci_find(uint16_t vendor, uint16_t device, unsigned nth);
 struct pci_dev *pci_at(unsigned bus, unsigned slot, unsigned func);
 
-/* pci_read, pci_write - one register, naturally aligned, within the space (asserted). Any context. */
+/* pci_read, pci_write - one register, aligned, within the space (asserted). Any context. */
 uint8_t pci_read8(const struct pci_dev *pd, unsigned reg);
 uint16_t pci_read16(const struct pci_dev *pd, unsigned reg);
 uint32_t pci_read32(const struct pci_dev *pd, unsigned reg);
@@ -111,13 +112,13 @@ void pci_write8(const struct pci_dev *pd, unsigned reg, uint8_t value);
 void pci_write16(const struct pci_dev *pd, unsigned reg, uint16_t value);
 void pci_write32(const struct pci_dev *pd, unsigned reg, uint32_t value);
 
-/* pci_command - set and clear bits of the command register. Thread context, the function's driver. */
+/* pci_command - set and clear bits of the command register. Thread context, its driver only. */
 void pci_command(const struct pci_dev *pd, uint16_t set, uint16_t clear);
 
 /*
- * pci_map_bar - map a memory BAR and switch on decoding; *size (if wanted) is its length. Thread context.
- * ENXIO: no such BAR, an I/O BAR, smaller than `min` or unassigned (said on the console by name);
- * ENOMEM. pci_unmap_bar - undo it.
+ * pci_map_bar - map a memory BAR and switch on decoding; *size (if wanted) is its length. Thread
+ * context. ENXIO: no such BAR, an I/O BAR, smaller than `min` or unassigned (said on the console
+ * by name); ENOMEM. pci_unmap_bar - undo it.
  */
 int pci_map_bar(struct pci_dev *pd, unsigned bar, size_t min, void **out, size_t *size);
 void pci_unmap_bar(void *p);
@@ -143,14 +144,15 @@ struct pci_msix_info {
 	uint32_t mx_offset; /* of the table in its BAR */
 };
 
-/* pci_msi_decode, pci_msix_decode - read those capabilities and check all that they claim. ENODEV: there is none; EIO:
- * it lies (said on the console by name). Any context. */
+/* pci_msi_decode, pci_msix_decode - read those capabilities and check all that they claim. ENODEV:
+ * there is none; EIO: it lies (said on the console by name). Any context. */
 int pci_msi_decode(const struct pci_dev *pd, struct pci_msi_info *out);
 int pci_msix_decode(const struct pci_dev *pd, struct pci_msix_info *out);
 
 /* ---- pci_route.c ---- */
 
-/* pci_intx_line - the line that the function's pin is wired to. ENXIO: it has no pin, or nobody knows. */
+/* pci_intx_line - the line that the function's pin is wired to. ENXIO: it has no pin, or nobody
+ * knows. */
 int pci_intx_line(const struct pci_dev *pd, uint32_t *gsi, enum intr_trigger *trigger,
     bool *active_low);
 
@@ -163,11 +165,11 @@ int pci_intx_line(const struct pci_dev *pd, uint32_t *gsi, enum intr_trigger *tr
 #define PCI_INTR_MAX 64 /* sources of one function */
 
 /*
- * pci_intr_alloc - interrupt sources for the function, of the first of `kinds` that it has and that can be
- * had: up to `want` for MSI-X, one otherwise. sources[0 .. *got - 1] are set, without handlers; *kind is
- * a PCI_INTR_*. Thread context; may block.
- * EINVAL: want or kinds make no sense. EBUSY: it has sources already. ENXIO: no usable kind. ENOSPC: no
- * vector left. ENOMEM. On an error nothing is held.
+ * pci_intr_alloc - interrupt sources for the function, of the first of `kinds` that it has and
+ * that can be had: up to `want` for MSI-X, one otherwise. sources[0 .. *got - 1] are set, without
+ * handlers; *kind is a PCI_INTR_*. Thread context; may block. EINVAL: want or kinds make no sense.
+ * EBUSY: it has sources already. ENXIO: no usable kind. ENOSPC: no vector left. ENOMEM. On an
+ * error nothing is held.
  *
  * pci_intr_free - give them back, after the last intr_disestablish() (asserted for messages; lines
  * belong to all who share them). Thread context; may block.

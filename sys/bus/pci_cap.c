@@ -4,12 +4,12 @@
  *
  * A function's capabilities are linked lists inside its own configuration space, and the function
  * writes them: a device model (or a broken card) may make one loop, point outside the space, point
- * into the header, or claim a table larger than the BAR that holds it. So: a list is followed over a
- * map of the places already seen, which bounds it; a capability that does not fit is not used; and all
- * that a message capability claims is compared with what is known otherwise.
+ * into the header, or claim a table larger than the BAR that holds it. So: a list is followed over
+ * a map of the places already seen, which bounds it; a capability that does not fit is not used;
+ * and all that a message capability claims is compared with what is known otherwise.
  *
- * Sources: PCI Local Bus Specification 3.0, 6.7 (list), 6.8.1 (MSI), 6.8.2 (MSI-X); PCI Express Base
- * Specification 3.1, 7.9.1 (extended list).
+ * Sources: PCI Local Bus Specification 3.0, 6.7 (list), 6.8.1 (MSI), 6.8.2 (MSI-X); PCI Express
+ * Base Specification 3.1, 7.9.1 (extended list).
  *
  * Contexts: any; nothing is written and nothing is locked. Not for: using what was found, see
  * pci_intr.c, which is to be read next.
@@ -50,7 +50,7 @@ unsigned pci_cap_find(const struct pci_dev *pd, uint8_t id, bool tell)
 
 	if ((pci_read16(pd, PCI_STATUS) & PCI_STATUS_CAPS) == 0)
 		return 0;
-	/* The two lowest bits of a pointer are reserved. Each turn marks a place, so 64 are enough. */
+	/* The two lowest bits of a pointer are reserved. Each turn marks a place: 64 at most. */
 	for (at = pci_read8(pd, PCI_CAPS) & 0xfcu; at != 0; at = next) {
 		const char *wrong = at < CAPS_FIRST ? "leads into the header"
 		    : seen_before(seen, at / 4)     ? "loops"
@@ -84,7 +84,8 @@ unsigned pci_ecap_find(const struct pci_dev *pd, uint16_t id, bool tell)
 
 		if (wrong != NULL) {
 			if (tell)
-				kprintf("pci %s: extended capability list %s at 0x%x, rest ignored\n",
+				kprintf(
+				    "pci %s: extended capability list %s at 0x%x, rest ignored\n",
 				    pd->pd_name, wrong, at);
 			return 0;
 		}
@@ -138,7 +139,8 @@ int pci_msix_decode(const struct pci_dev *pd, struct pci_msix_info *out)
 	if (at == 0)
 		return ENODEV;
 	if (at + MSIX_SIZE > PCI_CONFIG_SIZE) {
-		kprintf("pci %s: MSI-X capability at 0x%x does not fit, ignored\n", pd->pd_name, at);
+		kprintf("pci %s: MSI-X capability at 0x%x does not fit, ignored\n", pd->pd_name,
+		    at);
 		return EIO;
 	}
 	out->mx_entries = (pci_read16(pd, at + MSIX_CONTROL) & 0x7ffu) + 1;

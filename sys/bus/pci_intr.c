@@ -2,10 +2,10 @@
 /*
  * pci_intr.c - interrupt sources for PCI functions: MSI-X, MSI, or the pin.
  *
- * A message is a memory write that the function makes; its address and data say which CPU and vector
- * it reaches. Where they are kept differs: MSI in configuration space, MSI-X in a table in a
- * BAR, an entry a vector. The machine decides what is written (machine_msi_source()) and writes it
- * anew when the source is bound to another CPU. A pin leads to a line that others may share.
+ * A message is a memory write that the function makes; its address and data say which CPU and
+ * vector it reaches. Where they are kept differs: MSI in configuration space, MSI-X in a table in
+ * a BAR, an entry a vector. The machine decides what is written (machine_msi_source()) and writes
+ * it anew when the source is bound to another CPU. A pin leads to a line that others may share.
  *
  * While messages are on, the pin is switched off in the command register, and bus mastering is on:
  * without it the function could not write its messages.
@@ -45,21 +45,21 @@
 #define ENTRY_MASKED 0x1u
 
 struct pci_vector {
-	struct pci_intr *pv_intr;       /* (a) */
-	struct intr_source *pv_source;  /* (a) */
-	unsigned pv_index;              /* (a) */
-	bool pv_masked;                 /* (m: pi_lock) */
+	struct pci_intr *pv_intr;      /* (a) */
+	struct intr_source *pv_source; /* (a) */
+	unsigned pv_index;             /* (a) */
+	bool pv_masked;                /* (m: pi_lock) */
 };
 
 /* What a function holds. Locking key: (a) set once before it is shared; (m) pi_lock. */
 struct pci_intr {
-	struct pci_dev *pi_dev;     /* (a) */
-	unsigned pi_kind;           /* (a) PCI_INTR_* */
-	unsigned pi_count;          /* (a) vectors */
-	size_t pi_size;             /* (a) of this struct, as it was allocated */
-	void *pi_bar;               /* (a) MSI-X: the mapped BAR */
+	struct pci_dev *pi_dev;      /* (a) */
+	unsigned pi_kind;            /* (a) PCI_INTR_* */
+	unsigned pi_count;           /* (a) vectors */
+	size_t pi_size;              /* (a) of this struct, as it was allocated */
+	void *pi_bar;                /* (a) MSI-X: the mapped BAR */
 	volatile uint32_t *pi_table; /* (m) MSI-X: the table in it */
-	struct pci_msi_info pi_msi; /* (a) */
+	struct pci_msi_info pi_msi;  /* (a) */
 	struct spin pi_lock;
 	struct pci_vector pi_vector[]; /* pi_count, or more that were given up */
 };
@@ -117,13 +117,13 @@ static void msi_write(void *cookie, const struct machine_msi *msi)
 }
 
 static const struct machine_msi_ops msi_ops = {.msi_write = msi_write};
-static const struct machine_msi_ops msi_ops_maskable = {
-    .msi_write = msi_write, .msi_mask = msi_mask};
+static const struct machine_msi_ops msi_ops_maskable = {.msi_write = msi_write,
+    .msi_mask = msi_mask};
 
 static void msi_enable(struct pci_dev *pd, bool enable)
 {
 	unsigned at = pd->pd_msi + CONTROL;
-	uint16_t control = pci_read16(pd, at) & (uint16_t)~(MSI_ENABLE | MSI_COUNT);
+	uint16_t control = pci_read16(pd, at) & (uint16_t) ~(MSI_ENABLE | MSI_COUNT);
 
 	pci_write16(pd, at, enable ? control | MSI_ENABLE : control);
 }
@@ -178,7 +178,7 @@ static const struct machine_msi_ops msix_ops = {.msi_write = msix_write, .msi_ma
 static void msix_control(struct pci_dev *pd, uint16_t bits)
 {
 	unsigned at = pd->pd_msix + CONTROL;
-	uint16_t control = pci_read16(pd, at) & (uint16_t)~(MSIX_ENABLE | MSIX_FUNCTION_MASK);
+	uint16_t control = pci_read16(pd, at) & (uint16_t) ~(MSIX_ENABLE | MSIX_FUNCTION_MASK);
 
 	pci_write16(pd, at, control | bits);
 }
@@ -253,7 +253,8 @@ static int sources_make(struct pci_intr *pi, struct intr_source **sources)
 		pi->pi_count = error == 0 ? i : i - 1;
 		return 0;
 	}
-	kprintf("pci %s: no %s: %s\n", pd->pd_name, pci_intr_kind_name(pi->pi_kind), errno_name(error));
+	kprintf("pci %s: no %s: %s\n", pd->pd_name, pci_intr_kind_name(pi->pi_kind),
+	    errno_name(error));
 	return error;
 }
 

@@ -2,9 +2,9 @@
 /*
  * pci_map.c - the way to configuration space and BARs on this machine: mapped memory.
  *
- * Configuration space is reached through the enhanced mechanism only (PCI Express Base Specification
- * 3.1, 7.2.2): the MCFG table names where, 1 MiB a bus, 4 KiB a function. A bus is mapped when
- * it is first touched, during the scan, because most of the 256 are empty.
+ * Configuration space is reached through the enhanced mechanism only (PCI Express Base
+ * Specification 3.1, 7.2.2): the MCFG table names where, 1 MiB a bus, 4 KiB a function. A bus is
+ * mapped when it is first touched, during the scan, because most of the 256 are empty.
  *
  * Contexts: pci_init() thread context; reads and writes any context once the scan is over, as then
  * every bus that has a function is mapped. No locks: the scan is the only writer of `buses`.
@@ -20,8 +20,8 @@
 #define BUS_SIZE (1u << 20)
 
 static struct pci_access access_ecam;
-static uint64_t ecam_base;              /* of bus 0 */
-static volatile uint8_t *buses[256];    /* mapped, or NULL */
+static uint64_t ecam_base;           /* of bus 0 */
+static volatile uint8_t *buses[256]; /* mapped, or NULL */
 
 static volatile uint8_t *ecam(unsigned bdf, unsigned reg)
 {

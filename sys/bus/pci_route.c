@@ -4,7 +4,8 @@
  *
  * The board decides that, and ACPI tells it in methods (_PRT) that we do not interpret. So it is
  * known here for the board that we run on, the ICH9 south bridge of QEMU's q35, from its data
- * sheet; elsewhere the interrupt line register is believed, where firmware leaves the ISA interrupt.
+ * sheet; elsewhere the interrupt line register is believed, where firmware leaves the ISA
+ * interrupt.
  *
  * A pin behind bridges arrives at the root rotated by the slot at each step (PCI-to-PCI Bridge
  * Architecture 1.2, 9.1):
@@ -16,7 +17,8 @@
  * is input 16 of the I/O APIC. For the slots of the board itself QEMU wires pin p of slot s to
  * PIRQ E + (s + p) mod 4, and those of slot 30 straight to E to H.
  *
- * Contexts: thread; no locks, nothing is written. Not for: message interrupts. Read next: pci_intr.c.
+ * Contexts: thread; no locks, nothing is written. Not for: message interrupts. Read next:
+ * pci_intr.c.
  */
 #include "pci.h"
 

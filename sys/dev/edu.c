@@ -2,11 +2,11 @@
 /*
  * edu.c - QEMU's edu device: attaching it, and the work that it is given.
  *
- * The device computes factorials and moves memory, and each ends with an interrupt; and it raises an
- * interrupt whenever a register is written. The first two are used as a real driver would: started
- * under an adaptive mutex, then a wait on a condition variable that the thread function signals.
- * The third is how the system tests itself: a raise carries a number that the handler reads back
- * out of the device, so that every single interrupt can be accounted for (edu_intr.c).
+ * The device computes factorials and moves memory, and each ends with an interrupt; and it raises
+ * an interrupt whenever a register is written. The first two are used as a real driver would:
+ * started under an adaptive mutex, then a wait on a condition variable that the thread function
+ * signals. The third is how the system tests itself: a raise carries a number that the handler
+ * reads back out of the device, so that every single interrupt can be accounted for (edu_intr.c).
  *
  * Operations (struct edu's u_ops counts them) against detach:
  *
@@ -16,13 +16,14 @@
  *	GONE       the handlers are gone: whoever waits for an interrupt gets ENXIO and leaves; when
  *	           the last has left, the device is given back
  *
- * A factorial is computed by a thread of the emulator's, in its time and not in the machine's. Under
+ * A factorial is computed by a thread of the emulator's, in its time and not in the machine's.
+ * Under
  * -icount an idle machine's clock jumps ahead, so a time-out may come before the device had any
  * time at all; see work_wait().
  *
  * Contexts: all functions: thread context, may block. Lock order: u_admin -> u_raise -> u_work ->
- * u_lock. Invariants: I1 and I12, seen from a driver. Not for: what happens in an interrupt, see edu_intr.c,
- * which is to be read next.
+ * u_lock. Invariants: I1 and I12, seen from a driver. Not for: what happens in an interrupt, see
+ * edu_intr.c, which is to be read next.
  */
 #include "edu.h"
 
@@ -282,8 +283,8 @@ static int work_wait(struct edu *u, uint32_t bit, const char *what)
 		if (error == 0 || (u->u_finished & bit) != 0)
 			continue;
 		if (grace-- == 0 || u->u_timeout_ns < TIMEOUT_DEFAULT) {
-			kprintf("%s: %s: no interrupt within %llu ms (mode %s, device %s)\n", u->u_name,
-			    what, (unsigned long long)(u->u_timeout_ns / NS_PER_MS),
+			kprintf("%s: %s: no interrupt within %llu ms (mode %s, device %s)\n",
+			    u->u_name, what, (unsigned long long)(u->u_timeout_ns / NS_PER_MS),
 			    edu_mode_name(u->u_mode), work_busy(u, bit) ? "busy" : "done");
 			return error;
 		}
@@ -360,8 +361,7 @@ int edu_dma(unsigned unit, void *buf, size_t len, bool to_device)
 	edu_write64(u, EDU_DMA_SRC, to_device ? u->u_page : EDU_BUFFER);
 	edu_write64(u, EDU_DMA_DST, to_device ? EDU_BUFFER : u->u_page);
 	edu_write64(u, EDU_DMA_COUNT, len);
-	edu_write64(u, EDU_DMA_CMD,
-	    EDU_DMA_START | EDU_DMA_IRQ | (to_device ? 0 : EDU_DMA_TO_RAM));
+	edu_write64(u, EDU_DMA_CMD, EDU_DMA_START | EDU_DMA_IRQ | (to_device ? 0 : EDU_DMA_TO_RAM));
 	error = work_wait(u, EDU_BIT_DMA, "dma");
 	if (error == 0 && !to_device)
 		memcpy(buf, page, len);
@@ -488,7 +488,8 @@ int edu_attach(unsigned unit, enum edu_irq irq)
 	if (edu_state(u) != EDU_ABSENT) {
 		error = EBUSY;
 	} else if (u->u_dev->pd_driver != NULL) {
-		kprintf("%s: %s belongs to %s\n", u->u_name, u->u_dev->pd_name, u->u_dev->pd_driver);
+		kprintf("%s: %s belongs to %s\n", u->u_name, u->u_dev->pd_name,
+		    u->u_dev->pd_driver);
 		error = EBUSY;
 	} else {
 		error = edu_setup(u, irq);

@@ -23,17 +23,17 @@ struct pci_dev;
 
 /* What the handler does; "raised" means that the device shows an interrupt. */
 enum edu_mode {
-	EDU_BOTH,        /* filter quiets the device and schedules the thread function (the default) */
-	EDU_FILTER,      /* filter only */
-	EDU_THREAD,      /* no filter: the thread function quiets the device */
-	EDU_SCHEDULE,    /* filter says SCHEDULE_THREAD alone; the thread function quiets and claims */
-	EDU_LIAR,        /* filter says STRAY although raised, and leaves it so */
+	EDU_BOTH,     /* filter quiets the device and schedules the thread function (the default) */
+	EDU_FILTER,   /* filter only */
+	EDU_THREAD,   /* no filter: the thread function quiets the device */
+	EDU_SCHEDULE, /* filter says SCHEDULE_THREAD alone; the thread function quiets and claims */
+	EDU_LIAR,     /* filter says STRAY although raised, and leaves it so */
 	EDU_LIAR_LOUD,   /* filter says HANDLED but leaves the device raised */
 	EDU_LIAR_GREEDY, /* as EDU_BOTH, and claims its neighbours' interrupts too */
 	EDU_SLEEP,       /* as EDU_SCHEDULE; the thread function sleeps `arg` ms before it quiets */
 	EDU_BLOCK,       /* as EDU_BOTH; the thread function enters and exits `mutex` */
-	EDU_MANUAL,      /* as EDU_BOTH, by a second INTR_MANUAL handler that the filter hwi_sched()s */
-	EDU_AGAIN,       /* as EDU_BOTH; the thread function hwi_sched()s itself `arg` times a raise */
+	EDU_MANUAL, /* as EDU_BOTH, by a second INTR_MANUAL handler that the filter hwi_sched()s */
+	EDU_AGAIN,  /* as EDU_BOTH; the thread function hwi_sched()s itself `arg` times a raise */
 	EDU_MODES
 };
 
@@ -41,23 +41,23 @@ enum edu_irq { EDU_MSI, EDU_INTX };
 
 /* Counts since attach or edu_stats_clear(); times in counter ticks (port_counter()). */
 struct edu_stats {
-	uint64_t es_raises;      /* writes of the raise register */
-	uint64_t es_filters;     /* calls of the filter */
-	uint64_t es_taken;       /* calls of the filter (EDU_THREAD: the thread function) that found it raised */
-	uint64_t es_threads;     /* runs of the thread function */
-	uint64_t es_strays;      /* calls of the filter that found the device quiet */
-	uint64_t es_manual;      /* runs of the INTR_MANUAL handler */
-	uint64_t es_works;       /* completions of factorial and DMA */
-	uint64_t es_overlaps;    /* two runs of a thread function at a time: must be 0 */
-	uint64_t es_mismatch;    /* lock-step raises whose token came back wrong: must be 0 */
-	uint64_t es_filter_max;  /* raise to filter */
+	uint64_t es_raises;     /* writes of the raise register */
+	uint64_t es_filters;    /* calls of the filter */
+	uint64_t es_taken;      /* calls of whoever quiets the device that found it raised */
+	uint64_t es_threads;    /* runs of the thread function */
+	uint64_t es_strays;     /* calls of the filter that found the device quiet */
+	uint64_t es_manual;     /* runs of the INTR_MANUAL handler */
+	uint64_t es_works;      /* completions of factorial and DMA */
+	uint64_t es_overlaps;   /* two runs of a thread function at a time: must be 0 */
+	uint64_t es_mismatch;   /* lock-step raises whose token came back wrong: must be 0 */
+	uint64_t es_filter_max; /* raise to filter */
 	uint64_t es_filter_sum;
-	uint64_t es_thread_max;  /* raise to thread function */
+	uint64_t es_thread_max; /* raise to thread function */
 	uint64_t es_thread_sum;
 };
 
 struct edu_info {
-	const char *ei_pci;      /* "00:04.0" */
+	const char *ei_pci; /* "00:04.0" */
 	bool ei_attached;
 	enum edu_irq ei_irq;
 	enum edu_mode ei_mode;
@@ -74,20 +74,20 @@ unsigned edu_count(void);
 int edu_get(unsigned unit, struct edu_info *out);
 
 /*
- * edu_attach - take the device with that kind of interrupt, in mode EDU_BOTH at IPL_BIO.
- * EBUSY: attached already. ENXIO: no such unit, BAR or interrupt; EIO: the device does not answer as it
- * should; ENOMEM, ENOSPC.
- * edu_detach - give it back, also in the midst of interrupts: waits for operations under way and for
- * handlers. Later operations get ENXIO. EBUSY: another detach is on its way.
+ * edu_attach - take the device with that kind of interrupt, in mode EDU_BOTH at IPL_BIO. EBUSY:
+ * attached already. ENXIO: no such unit, BAR or interrupt; EIO: the device does not answer as it
+ * should; ENOMEM, ENOSPC. edu_detach - give it back, also in the midst of interrupts: waits for
+ * operations under way and for handlers. Later operations get ENXIO. EBUSY: another detach is on
+ * its way.
  */
 int edu_attach(unsigned unit, enum edu_irq irq);
 int edu_detach(unsigned unit);
 
 /*
- * edu_set_mode - misbehave from now on; also `ipl`, IPL_BIO to IPL_TTY. The handler is
- * re-established. `arg` is used by EDU_SLEEP (1 to 60000 ms) and EDU_AGAIN (1 to 100000), `m` by
- * EDU_BLOCK (must outlive the mode). EINVAL, ERANGE; what intr_establish() answers: then there is no handler and
- * the unit is left as EDU_BOTH if possible, else detached.
+ * edu_set_mode - misbehave from now on; also `ipl`, IPL_BIO to IPL_TTY. The handler is re-
+ * established. `arg` is used by EDU_SLEEP (1 to 60000 ms) and EDU_AGAIN (1 to 100000), `m` by
+ * EDU_BLOCK (must outlive the mode). EINVAL, ERANGE; what intr_establish() answers: then there is
+ * no handler and the unit is left as EDU_BOTH if possible, else detached.
  */
 int edu_set_mode(unsigned unit, enum edu_mode mode, uint64_t arg, struct mutex *m, int ipl);
 
@@ -96,10 +96,10 @@ const char *edu_mode_name(enum edu_mode mode);
 int edu_mode_find(const char *name, enum edu_mode *out);
 
 /*
- * edu_raise - raise n interrupts, each after the handler of the one before has begun a run later than
- * its raise; so runs and raises must count the same. ETIMEDOUT: one was not handled within the
- * time-out (named on the console). edu_burst - raise n as fast as it goes; waits for a run later
- * than the last. `done` (if wanted): how many raises were handled (raise) or done (burst).
+ * edu_raise - raise n interrupts, each after the handler of the one before has begun a run later
+ * than its raise; so runs and raises must count the same. ETIMEDOUT: one was not handled within
+ * the time-out (named on the console). edu_burst - raise n as fast as it goes; waits for a run
+ * later than the last. `done` (if wanted): how many raises were handled (raise) or done (burst).
  */
 int edu_raise(unsigned unit, uint64_t n, uint64_t *done);
 int edu_burst(unsigned unit, uint64_t n, uint64_t *done);
@@ -107,14 +107,17 @@ int edu_burst(unsigned unit, uint64_t n, uint64_t *done);
 /* edu_post - raise one and do not wait for anything. */
 int edu_post(unsigned unit);
 
-/* edu_set_timeout - how long an operation waits for its interrupt; 5 s at first. 1 ms to 60 s. ERANGE. */
+/* edu_set_timeout - how long an operation waits for its interrupt; 5 s at first. 1 ms to 60 s.
+ * ERANGE. */
 int edu_set_timeout(unsigned unit, uint64_t ns);
 
-/* edu_factorial - n! modulo 2^32, computed by the device; its interrupt wakes the caller. ETIMEDOUT;
- * EOPNOTSUPP in EDU_FILTER, which has nobody to wake the caller; ERANGE: n above EDU_FACT_MAX. */
+/* edu_factorial - n! modulo 2^32, computed by the device; its interrupt wakes the caller.
+ * ETIMEDOUT; EOPNOTSUPP in EDU_FILTER, which has nobody to wake the caller; ERANGE: n above
+ * EDU_FACT_MAX. */
 int edu_factorial(unsigned unit, uint32_t n, uint32_t *result);
 
-/* edu_dma - move len (1 to EDU_DMA_MAX) bytes between `buf` and the device's buffer. Errors as edu_factorial(), ERANGE. */
+/* edu_dma - move len (1 to EDU_DMA_MAX) bytes between `buf` and the device's buffer. Errors as
+ * edu_factorial(), ERANGE. */
 int edu_dma(unsigned unit, void *buf, size_t len, bool to_device);
 
 /* edu_stats - copy of the counts; edu_stats_clear - from 0 again. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * edu_impl.h - what edu.c (attach, operations) and edu_intr.c (filters, thread functions, modes) share.
- * Nobody else includes it; the essay is in edu.c.
+ * edu_impl.h - what edu.c (attach, operations) and edu_intr.c (filters, thread functions, modes)
+ * share. Nobody else includes it; the essay is in edu.c.
  */
 #ifndef SYS_DEV_EDU_IMPL_H
 #define SYS_DEV_EDU_IMPL_H
@@ -42,10 +42,10 @@
 #define EDU_PER_RAISE(status) (((status) & (EDU_BIT_TOKEN | EDU_BIT_POST)) != 0)
 
 enum edu_state {
-	EDU_ABSENT,    /* not attached */
+	EDU_ABSENT, /* not attached */
 	EDU_ATTACHED,
-	EDU_LEAVING,   /* no new operations; those under way go on */
-	EDU_GONE       /* those under way must end: nothing will be handled any more */
+	EDU_LEAVING, /* no new operations; those under way go on */
+	EDU_GONE     /* those under way must end: nothing will be handled any more */
 };
 
 /* The live counts, as in struct edu_stats. */
@@ -76,16 +76,16 @@ struct edu {
 	uint32_t u_finished;   /* (m) EDU_BIT_FACT, EDU_BIT_DMA: completions not yet taken */
 	uint64_t u_timeout_ns; /* (m) */
 
-	volatile uint8_t *u_regs; /* (h) */
-	uint64_t u_page;          /* (d) physical address of the page for DMA; 0: none */
-	enum edu_irq u_irq;       /* (d) */
-	struct intr_source *u_source; /* (d) */
+	volatile uint8_t *u_regs;      /* (h) */
+	uint64_t u_page;               /* (d) physical address of the page for DMA; 0: none */
+	enum edu_irq u_irq;            /* (d) */
+	struct intr_source *u_source;  /* (d) */
 	struct intr_handler *u_ih;     /* (d); (a) for the handler: set before its first run */
 	struct intr_handler *u_manual; /* same, the INTR_MANUAL one */
-	enum edu_mode u_mode;     /* (h) */
-	uint64_t u_arg;           /* (h) */
-	struct mutex *u_block;    /* (h) */
-	int u_ipl;                /* (h) */
+	enum edu_mode u_mode;          /* (h) */
+	uint64_t u_arg;                /* (h) */
+	struct mutex *u_block;         /* (h) */
+	int u_ipl;                     /* (h) */
 
 	/*
 	 * A raise of number n stores n in u_raised, then writes the device. Whoever finds it there
@@ -93,13 +93,13 @@ struct edu {
 	 */
 	_Atomic uint64_t u_raised;      /* (~) release; acquire in edu_note() */
 	_Atomic uint64_t u_raised_when; /* (~) counter at that time; ordered by u_raised */
-	_Atomic uint64_t u_noted;       /* (~) release in edu_note(); acquire in the thread function */
-	_Atomic uint64_t u_done;        /* (~) with u_waiting; see edu_done() */
-	_Atomic bool u_waiting;         /* (~) the raiser sleeps, or is about to */
-	_Atomic uint32_t u_bits;        /* (~) completions that the filter found */
-	_Atomic bool u_running;         /* (~) the thread function runs */
-	uint64_t u_again;               /* only the thread function: reschedules left */
-	uint64_t u_again_for;           /* same: the raise that they belong to */
+	_Atomic uint64_t u_noted; /* (~) release in edu_note(); acquire in the thread function */
+	_Atomic uint64_t u_done;  /* (~) with u_waiting; see edu_done() */
+	_Atomic bool u_waiting;   /* (~) the raiser sleeps, or is about to */
+	_Atomic uint32_t u_bits;  /* (~) completions that the filter found */
+	_Atomic bool u_running;   /* (~) the thread function runs */
+	uint64_t u_again;         /* only the thread function: reschedules left */
+	uint64_t u_again_for;     /* same: the raise that they belong to */
 
 	struct edu_counts u_count; /* (~) relaxed: counted, read for show */
 };

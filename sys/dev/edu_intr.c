@@ -9,14 +9,14 @@
  * How a raise is told from its neighbours: its number's low bits come back in the status register
  * (EDU_TOKEN), so a run that notes raise n has read the device after raise n was written to it.
  *
- *	raiser				filter				thread function
+ *	raiser			filter			thread function
  *	u_raised = n
- *	device's status |= token(n)
- *					status has token(n): quiet
- *					u_noted = n (release)
- *					SCHEDULE_THREAD
- *									begins; n = u_noted (acquire)
- *									u_done = n
+ *	status |= token(n)
+ *				status has token(n)
+ *				u_noted = n (release)
+ *				SCHEDULE_THREAD
+ *							begins: n = u_noted (acquire)
+ *							u_done = n
  *	u_done >= n: handled
  *
  * The thread function that reads n in u_noted began after the filter noted it, so after the raise.
@@ -62,8 +62,9 @@ static void edu_latency(_Atomic uint64_t *max, _Atomic uint64_t *sum, uint64_t t
 	uint64_t old = atomic_load_explicit(max, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(sum, ticks, memory_order_relaxed);
-	while (ticks > old && !atomic_compare_exchange_weak_explicit(max, &old, ticks,
-				  memory_order_relaxed, memory_order_relaxed))
+	while (ticks > old &&
+	    !atomic_compare_exchange_weak_explicit(max, &old, ticks, memory_order_relaxed,
+		memory_order_relaxed))
 		;
 }
 
@@ -123,7 +124,7 @@ static void edu_end(struct edu *u)
 	atomic_store_explicit(&u->u_running, false, memory_order_release);
 }
 
-/* Completions that were noted: wake who computes or copies. Adaptive mutex: thread functions only. */
+/* Completions that were noted: wake who computes or copies. Adaptive mutex: no filters. */
 static void edu_finish(struct edu *u)
 {
 	/* Acquire: with the release in edu_note(). */
@@ -351,8 +352,8 @@ int edu_establish(struct edu *u)
 			return error;
 		}
 	}
-	error = intr_establish(u->u_source, u->u_name, u->u_ipl, 0, m->filter, m->thread, u,
-	    &u->u_ih);
+	error =
+	    intr_establish(u->u_source, u->u_name, u->u_ipl, 0, m->filter, m->thread, u, &u->u_ih);
 	if (error != 0) {
 		u->u_ih = NULL;
 		edu_disestablish(u);

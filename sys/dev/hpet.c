@@ -74,11 +74,11 @@ struct ticker {
 };
 
 /* Locking key: (a) set once by hpet_init(); (m) hpet_admin; (~) atomic, counted only. */
-static const struct ticker *ticker;    /* (a) NULL: no timer */
-static struct intr_source *source;     /* (a) */
+static const struct ticker *ticker; /* (a) NULL: no timer */
+static struct intr_source *source;  /* (a) */
 static struct mutex hpet_admin;
-static struct intr_handler *handler;   /* (m) */
-static unsigned rate;                  /* (m) */
+static struct intr_handler *handler;      /* (m) */
+static unsigned rate;                     /* (m) */
 static _Atomic uint64_t filters, threads; /* (~) */
 
 /* ---- HPET ---- */
@@ -134,8 +134,10 @@ static bool hpet_due(void)
 	return true;
 }
 
-static const struct ticker hpet_ticker = {
-    .tk_name = "hpet", .tk_start = hpet_timer_start, .tk_stop = hpet_timer_off, .tk_due = hpet_due};
+static const struct ticker hpet_ticker = {.tk_name = "hpet",
+    .tk_start = hpet_timer_start,
+    .tk_stop = hpet_timer_off,
+    .tk_due = hpet_due};
 
 /* Choose a comparator that can be periodic, and a line for it. */
 static int hpet_choose(void)
@@ -231,8 +233,10 @@ static bool rtc_due(void)
 	return (c & RTC_C_PERIODIC) != 0;
 }
 
-static const struct ticker rtc_ticker = {
-    .tk_name = "rtc", .tk_start = rtc_start, .tk_stop = rtc_stop, .tk_due = rtc_due};
+static const struct ticker rtc_ticker = {.tk_name = "rtc",
+    .tk_start = rtc_start,
+    .tk_stop = rtc_stop,
+    .tk_due = rtc_due};
 
 static int rtc_find(void)
 {

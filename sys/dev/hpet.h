@@ -14,13 +14,13 @@
 #define HPET_HZ_MAX 8192
 
 /* hpet_init - find the timer, claim its line, start it at HPET_HZ_DEFAULT. Once, when CPUs, ACPI
- * tables and lines are there. ENXIO: there is none that can be used; or what machine_line_source() or
- * intr_establish() answers. */
+ * tables and lines are there. ENXIO: there is none that can be used; or what machine_line_source()
+ * or intr_establish() answers. */
 int hpet_init(void);
 
 /*
- * hpet_start - tick `hz` times a second; if it ticks already, at the new rate. The RTC takes the next
- * power of two. ENXIO: no timer; ERANGE: not 1 to HPET_HZ_MAX; or as intr_establish().
+ * hpet_start - tick `hz` times a second; if it ticks already, at the new rate. The RTC takes the
+ * next power of two. ENXIO: no timer; ERANGE: not 1 to HPET_HZ_MAX; or as intr_establish().
  * hpet_stop - do not tick; when it returns no handler runs or is established.
  */
 int hpet_start(unsigned hz);
@@ -29,8 +29,8 @@ void hpet_stop(void);
 /* hpet_hz - the rate, 0 when stopped or absent. */
 unsigned hpet_hz(void);
 
-/* hpet_ticks - since the start of the system: calls of the filter that found the timer due, and runs
- * of the thread function. */
+/* hpet_ticks - since the start of the system: calls of the filter that found the timer due, and
+ * runs of the thread function. */
 void hpet_ticks(uint64_t *filters, uint64_t *threads);
 
 #endif
