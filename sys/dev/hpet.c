@@ -282,7 +282,7 @@ int hpet_start(unsigned hz)
 
 	if (ticker == NULL)
 		return ENXIO;
-	if (hz < 1 || hz > HPET_HZ_MAX)
+	if (hz < HPET_HZ_MIN || hz > HPET_HZ_MAX)
 		return ERANGE;
 	mutex_enter(&hpet_admin);
 	if (handler == NULL)
@@ -296,10 +296,10 @@ int hpet_start(unsigned hz)
 	return error;
 }
 
-void hpet_stop(void)
+int hpet_stop(void)
 {
 	if (ticker == NULL)
-		return;
+		return ENXIO;
 	mutex_enter(&hpet_admin);
 	ticker->tk_stop();
 	rate = 0;
@@ -307,6 +307,7 @@ void hpet_stop(void)
 		panic("hpet: stopped from its own handler");
 	handler = NULL;
 	mutex_exit(&hpet_admin);
+	return 0;
 }
 
 unsigned hpet_hz(void)
@@ -336,10 +337,7 @@ static uint64_t sysctl_hz_get(struct sysctl *sy)
 static int sysctl_hz_set(struct sysctl *sy, uint64_t value)
 {
 	(void)sy;
-	if (value != 0)
-		return hpet_start((unsigned)value);
-	hpet_stop();
-	return 0;
+	return value != 0 ? hpet_start((unsigned)value) : hpet_stop();
 }
 
 static struct sysctl sysctl_hz = {.sy_name = "dev.hpet.hz",

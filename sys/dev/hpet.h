@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define HPET_HZ_DEFAULT 2
+#define HPET_HZ_MIN 1
 #define HPET_HZ_MAX 8192
 
 /* hpet_init - find the timer, claim its line, start it at HPET_HZ_DEFAULT. Once, when CPUs, ACPI
@@ -20,11 +21,11 @@ int hpet_init(void);
 
 /*
  * hpet_start - tick `hz` times a second; if it ticks already, at the new rate. The RTC takes the
- * next power of two. ENXIO: no timer; ERANGE: not 1 to HPET_HZ_MAX; or as intr_establish().
- * hpet_stop - do not tick; when it returns no handler runs or is established.
+ * next power of two. ENXIO: no timer; ERANGE: not HPET_HZ_MIN to _MAX; or as intr_establish().
+ * hpet_stop - do not tick; when it returns no handler runs or is established. ENXIO: no timer.
  */
 int hpet_start(unsigned hz);
-void hpet_stop(void);
+int hpet_stop(void);
 
 /* hpet_hz - the rate, 0 when stopped or absent. */
 unsigned hpet_hz(void);
