@@ -11,7 +11,8 @@
  *	trampoline unmapped
  *	cpu_attach(): number, idle lwp
  *	START_GO (release) ----------------> flushes its TLB; vectors; ci_idle's stack
- *	waits for START_RUNS <-------------- says so, cpu_main()
+ *	waits for START_RUNS <-------------- says so, cpu_main(),
+ *	and until cpu_count() has it <------ which counts it
  *
  * If it does not come within a second, or cannot be attached, INIT puts it back to waiting for a
  * SIPI, where it cannot wake up later in the middle of the next CPU's trampoline.
@@ -91,12 +92,20 @@ void x86_ap_main(struct x86_cpu *xc)
 
 /* ---- On the CPU that starts it ---- */
 
+static bool start_reached(struct x86_cpu *xc, unsigned state)
+{
+	/* It counts from the moment that cpu_main() has counted it: then the next may attach. */
+	if (state == START_RUNS && cpu_count() <= xc->xc_cpu.ci_index)
+		return false;
+	/* Pairs with the release store in start_set(). */
+	return atomic_load_explicit(&xc->xc_start, memory_order_acquire) == state;
+}
+
 static bool start_wait(struct x86_cpu *xc, unsigned state, uint64_t ns)
 {
 	uint64_t begin = port_counter();
 
-	/* Pairs with the release store in start_set(). */
-	while (atomic_load_explicit(&xc->xc_start, memory_order_acquire) != state) {
+	while (!start_reached(xc, state)) {
 		x86_clock_publish(); /* for x86_clock_init_ap() there */
 		if (port_counter_to_ns(port_counter() - begin) > ns)
 			return false;
