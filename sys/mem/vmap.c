@@ -128,8 +128,10 @@ static struct vrange *range_cut(struct vrange *from, size_t pages, struct vrange
 		from->vr_base += pages * PAGE_SIZE;
 		from->vr_pages -= pages;
 	}
+	/* A range that was freed as it is comes with what it was. */
 	fresh->vr_free = false;
 	fresh->vr_stack = false;
+	fresh->vr_cached = false;
 	list_prepend(chain_of(fresh->vr_base), &fresh->vr_hash);
 	stats.vs_ranges++;
 	stats.vs_pages += pages - GUARD_PAGES;

@@ -515,6 +515,37 @@ SIM_TEST(a_freed_stack_is_used_again, 1, 0)
 	CHECK_EQ(vs.vs_shootdowns, 0);
 }
 
+SIM_TEST(stacks_come_and_go_in_any_order, 1, 0)
+{
+	static void *stacks[150];
+	struct vmap_stats vs;
+	size_t size;
+
+	mem_up();
+	srand(6);
+	for (int i = 0; i < 20000; i++) {
+		/* Now mostly more, now mostly less, so that the cache overflows again and again. */
+		unsigned k = draw(150), grow = i / 500 % 2;
+
+		if (stacks[k] != NULL && (!grow || draw(8) == 0)) {
+			vmap_stack_free(stacks[k], size);
+			stacks[k] = NULL;
+		} else if (stacks[k] == NULL && (grow || draw(8) == 0)) {
+			stacks[k] = vmap_stack_alloc(&size);
+			CHECK(stacks[k] != NULL);
+		}
+	}
+	for (int k = 0; k < 150; k++) {
+		if (stacks[k] != NULL)
+			vmap_stack_free(stacks[k], size);
+	}
+	vmap_stats_get(&vs);
+	CHECK_EQ(vs.vs_stacks, 0);
+	CHECK_EQ(vs.vs_ranges, vs.vs_stacks_cached);
+	CHECK_EQ(mapped(), vs.vs_stacks_cached * VMAP_STACK_SIZE / PAGE_SIZE);
+	CHECK(vs.vs_shootdowns > 20);
+}
+
 SIM_TEST(every_cpu_forgets_a_mapping, 4, 20)
 {
 	void *w;
