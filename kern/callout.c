@@ -1,31 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * callout.c - functions that run at a time: a hierarchical timing wheel for each CPU.
+ * callout.c - functions that run at a time.
  *
- * The wheel. Time is cut into ticks of 2^16 ns (65.5 us) and a tick number into eight digits of
- * six bits, which is all of 64-bit time. A level of the wheel is one digit: 64 slots. A callout
- * stands at the level of the highest digit in which its tick differs from cw_tick, the tick up to
- * which the wheel was looked at, in the slot of its own digit there. Hence:
+ * Each CPU has two timing wheels (wheel.c) under one lock. The callouts of the first run in the
+ * CPU's IPL_SOFTCLOCK softint: in a thread, so they may take mutexes. Those of the second, made
+ * with callout_init_hard(), run in the clock interrupt itself: they only wake somebody, and they
+ * are how a sleep with a time limit ends. Were those in the softint too, a callout function that
+ * slept with a limit, or that waited for a mutex whose owner did, would wait for itself for ever.
  *
- *	(1) whatever stands at a level comes before all that stands at the levels above;
- *	(2) at one level, a lower slot comes before a higher one, and all are above cw_tick's digit;
- *	(3) the earliest callout is in the first occupied slot of the lowest occupied level.
+ * Who does what. For the first wheel the clock interrupt compares the next deadline with the time
+ * and schedules the softint (callout_tick): no loop. Cascading and the functions are the softint's,
+ * in batches with the lock let go between them. While the softint is on its way or at work
+ * (cw_busy), nobody else asks the clock for that wheel: it does so itself when it has finished.
+ * The second wheel is served in the interrupt, BATCH steps at most; if that was not enough, the
+ * clock is asked to come again at once. So interrupts are never off for longer than BATCH steps,
+ * however many callouts are due together.
  *
- * So arming and cancelling are O(1), and finding the next deadline is two counts of trailing
- * zeros. A slot above level 0 keeps the earliest tick that was put in it (cw_first), so a lone
- * callout costs one clock interrupt however far away it was; a cancelled one may cost one for
- * nothing. When time reaches the start of such a slot, its callouts cascade to the levels below.
- *
- * Who does what. The clock interrupt only compares the next deadline with the time and schedules
- * the softint (callout_tick): no loop there. Cascading and the functions run in the CPU's
- * IPL_SOFTCLOCK softint, in batches with the lock let go between them, so interrupts are never off
- * for longer than BATCH moves, however many callouts fall due at once. While it is on its way or
- * at work (cw_busy), nobody else needs to ask for the clock: it asks when it has finished.
- *
- * Never early, and never beside itself. A tick is rounded up. While a function runs, its callout
- * is cw_invoking of the wheel it ran from and stays with that wheel even if it is armed from
- * another CPU; a wheel runs one function at a time. After the function has returned the callout
- * is not looked at, so a function may free what it stands in.
+ * Never beside itself. While a function runs, its callout is cw_invoking of the wheel it ran from
+ * and stays with that CPU even if it is armed from another; a wheel runs one function at a time.
+ * After the function has returned the callout is not looked at, so a function may free what it
+ * stands in.
  *
  * Halting against a run that ends, the wheel's lock deciding:
  *
@@ -38,13 +32,13 @@
  *	again from the top: disarm what was armed meanwhile, wait if it runs again
  *
  * A halter that comes before the softclock's lock is in the queue when the wake comes; one that
- * comes after it does not wait.
+ * comes after it does not wait. (One that runs in the clock interrupt is waited for by spinning.)
  *
  * Contexts: callout_tick() with interrupts off; the rest in thread context.
  * Lock order: adaptive mutexes -> cw_lock (two of them: lower CPU first) -> sleep queue chain.
  * Invariants: I10; I8's "no lost wakeup" for halters.
  * Not for: work that sleeps for long (it holds up its CPU's callouts), nor for filters.
- * Read next: clock.c, softint.c.
+ * Read next: wheel.c, clock.c, softint.c.
  */
 #include <ithaca/callout.h>
 
@@ -57,167 +51,45 @@
 #include <ithaca/print.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
+#include <ithaca/wheel.h>
 
-#define TICK_SHIFT 16
-#define DIGIT_BITS 6
-#define SLOTS (1u << DIGIT_BITS)
-#define LEVELS 8
-#define TICK_MAX (((uint64_t)1 << (DIGIT_BITS * LEVELS)) - 1)
-#define BATCH 32   /* callouts that cascade in one stretch with interrupts off */
+#define BATCH 32   /* steps in one stretch with interrupts off */
 #define RUN_MAX 64 /* functions before other softints of the level get their turn */
-
-_Static_assert(1u << TICK_SHIFT == CALLOUT_RESOLUTION_NS, "callout.h promises it");
-_Static_assert(TICK_SHIFT + DIGIT_BITS * LEVELS == 64, "the wheel covers all of time");
 
 /* c_state */
 enum {
 	CALLOUT_DEAD, /* destroyed, or memory that was never initialised */
 	CALLOUT_IDLE,
-	CALLOUT_ARMED /* in a slot, on cw_moving or on cw_due */
+	CALLOUT_ARMED
+};
+
+enum {
+	SOFT, /* run in the softint */
+	HARD  /* run in the clock interrupt */
 };
 
 /* Locking key: (a) set once before it is shared; (w) cw_lock, interrupts off. */
 struct callout_cpu {
 	struct spin cw_lock;
-	bool cw_busy;                /* (w) the softint is scheduled or at work */
-	bool cw_halters;             /* (w) somebody waits for cw_invoking to return */
-	uint8_t cw_levels;           /* (w) bit a level: it has an occupied slot */
-	uint64_t cw_tick;            /* (w) the wheel was looked at up to here */
-	uint64_t cw_want_ns;         /* (w) the clock was asked for this; UINT64_MAX: not */
-	struct callout *cw_invoking; /* (w) its function runs */
-	struct lwp *cw_runner;       /* (w) who runs it */
-	struct list cw_due;          /* (w) to be run, in order */
-	struct list cw_moving;       /* (w) left of a slot that is cascading; start == cw_tick */
-	struct cpu *cw_cpu;          /* (a) */
-	struct softint *cw_softint;  /* (a) */
-	uint64_t cw_map[LEVELS];     /* (w) bit a slot: it is occupied */
-	struct list cw_slot[LEVELS][SLOTS];
-	uint64_t cw_first[LEVELS][SLOTS]; /* (w) no callout of that occupied slot is before */
+	bool cw_busy;                   /* (w) the softint is scheduled or at work */
+	bool cw_halters;                /* (w) somebody waits for cw_invoking[SOFT] to return */
+	uint64_t cw_want_ns;            /* (w) the clock was asked for this; UINT64_MAX: not */
+	struct callout *cw_invoking[2]; /* (w) whose function runs */
+	struct lwp *cw_runner;          /* (w) which lwp runs that of cw_invoking[SOFT] */
+	struct cpu *cw_cpu;             /* (a) */
+	struct softint *cw_softint;     /* (a) */
+	struct wheel cw_wheel[2];       /* (w) */
 };
 
-/* ---- The wheel: all with its lock held ---- */
-
-static uint64_t tick_of(uint64_t when_ns)
+static struct wheel *wheel_of(struct callout_cpu *w, const struct callout *c)
 {
-	uint64_t tick = when_ns >> TICK_SHIFT;
-
-	if ((when_ns & (CALLOUT_RESOLUTION_NS - 1)) != 0 && tick < TICK_MAX)
-		tick++;
-	return tick;
+	return &w->cw_wheel[c->c_hard];
 }
 
-/* wheel_insert - to its slot, or to the due if its time has come. */
-static void wheel_insert(struct callout_cpu *w, struct callout *c)
+static bool invoking(const struct callout_cpu *w, const struct callout *c)
 {
-	uint64_t tick = tick_of(c->c_when_ns), bit;
-	unsigned level, slot;
-
-	if (tick <= w->cw_tick) {
-		list_append(&w->cw_due, &c->c_entry);
-		return;
-	}
-	level = (63 - (unsigned)__builtin_clzll(tick ^ w->cw_tick)) / DIGIT_BITS;
-	slot = (unsigned)(tick >> (level * DIGIT_BITS)) & (SLOTS - 1);
-	bit = (uint64_t)1 << slot;
-	c->c_slot_level = (uint8_t)level;
-	c->c_slot = (uint8_t)slot;
-	if ((w->cw_map[level] & bit) == 0) {
-		w->cw_map[level] |= bit;
-		w->cw_levels |= (uint8_t)(1u << level);
-		w->cw_first[level][slot] = tick;
-	} else if (tick < w->cw_first[level][slot]) {
-		w->cw_first[level][slot] = tick;
-	}
-	list_append(&w->cw_slot[level][slot], &c->c_entry);
+	return w->cw_invoking[c->c_hard] == c;
 }
-
-static void slot_vacate(struct callout_cpu *w, unsigned level, unsigned slot)
-{
-	w->cw_map[level] &= ~((uint64_t)1 << slot);
-	if (w->cw_map[level] == 0)
-		w->cw_levels &= (uint8_t) ~(1u << level);
-}
-
-/* wheel_remove - from wherever it stands. Of one that is due or cascading c_slot is only where it
- * stood: to vacate that when it is empty changes nothing. */
-static void wheel_remove(struct callout_cpu *w, struct callout *c)
-{
-	list_remove(&c->c_entry);
-	if (list_empty(&w->cw_slot[c->c_slot_level][c->c_slot]))
-		slot_vacate(w, c->c_slot_level, c->c_slot);
-}
-
-/* wheel_next_ns - when to look again; UINT64_MAX: nothing is armed. */
-static uint64_t wheel_next_ns(const struct callout_cpu *w)
-{
-	unsigned level;
-
-	if (!list_empty(&w->cw_due) || !list_empty(&w->cw_moving))
-		return 0;
-	if (w->cw_levels == 0)
-		return UINT64_MAX;
-	level = (unsigned)__builtin_ctz(w->cw_levels);
-	return w->cw_first[level][__builtin_ctzll(w->cw_map[level])] << TICK_SHIFT;
-}
-
-static void list_splice(struct list *to, struct list *from)
-{
-	struct list *first = from->next, *last = from->prev;
-
-	if (list_empty(from))
-		return;
-	first->prev = to->prev;
-	to->prev->next = first;
-	last->next = to;
-	to->prev = last;
-	list_init(from);
-}
-
-/* wheel_step - bring the first slot that starts at or before `now` nearer to the due: false when
- * there is none, and cw_tick is `now`. */
-static bool wheel_step(struct callout_cpu *w, uint64_t now)
-{
-	unsigned level, slot, shift;
-	uint64_t start;
-
-	if (w->cw_levels != 0) {
-		level = (unsigned)__builtin_ctz(w->cw_levels);
-		slot = (unsigned)__builtin_ctzll(w->cw_map[level]);
-		shift = level * DIGIT_BITS;
-		start = w->cw_tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
-		start |= (uint64_t)slot << shift;
-		KASSERT(start > w->cw_tick, "callout wheel: level %u slot %u lies in the past",
-		    level, slot);
-		if (start <= now) {
-			w->cw_tick = start;
-			list_splice(level == 0 ? &w->cw_due : &w->cw_moving,
-			    &w->cw_slot[level][slot]);
-			slot_vacate(w, level, slot);
-			return true;
-		}
-	}
-	if (w->cw_tick < now)
-		w->cw_tick = now;
-	return false;
-}
-
-/* wheel_advance - BATCH moves towards `now`: true if more are to be made. */
-static bool wheel_advance(struct callout_cpu *w, uint64_t now)
-{
-	unsigned moves;
-
-	for (moves = 0; moves < BATCH; moves++) {
-		struct list *e = list_take(&w->cw_moving);
-
-		if (e != NULL)
-			wheel_insert(w, container_of(e, struct callout, c_entry));
-		else if (!wheel_step(w, now))
-			return false;
-	}
-	return true;
-}
-
-/* ---- The softint ---- */
 
 static bool wheel_lock(struct callout_cpu *w)
 {
@@ -233,21 +105,29 @@ static void wheel_unlock(struct callout_cpu *w, bool intr)
 	port_intr_restore(intr);
 }
 
+/* callout_begin - the first that is due begins: no longer armed. Lock held. */
+static struct callout *callout_begin(struct callout_cpu *w, struct wheel *wh)
+{
+	struct callout *c = container_of(wh->wh_due.next, struct callout, c_entry);
+
+	KASSERT(c->c_state == CALLOUT_ARMED && w->cw_invoking[c->c_hard] == NULL,
+	    "callout %p is due in state %u", (void *)c, c->c_state);
+	wheel_remove(wh, c);
+	c->c_state = CALLOUT_IDLE;
+	c->c_expired = true;
+	w->cw_invoking[c->c_hard] = c;
+	return c;
+}
+
 /* softclock_run - run the function of the first that is due. Lock held on entry and return, let go
  * meanwhile. */
 static void softclock_run(struct callout_cpu *w, bool intr)
 {
-	struct callout *c = container_of(w->cw_due.next, struct callout, c_entry);
+	struct callout *c = callout_begin(w, &w->cw_wheel[SOFT]);
 	void (*fn)(void *) = c->c_fn;
 	void *arg = c->c_arg;
 	bool halters;
 
-	KASSERT(c->c_state == CALLOUT_ARMED && w->cw_invoking == NULL,
-	    "callout %p is due in state %u", (void *)c, c->c_state);
-	wheel_remove(w, c);
-	c->c_state = CALLOUT_IDLE;
-	c->c_expired = true;
-	w->cw_invoking = c;
 	w->cw_runner = curlwp;
 	wheel_unlock(w, intr);
 
@@ -259,7 +139,7 @@ static void softclock_run(struct callout_cpu *w, bool intr)
 	wheel_lock(w);
 	halters = w->cw_halters;
 	w->cw_halters = false;
-	w->cw_invoking = NULL;
+	w->cw_invoking[SOFT] = NULL;
 	w->cw_runner = NULL;
 	if (halters) {
 		wheel_unlock(w, intr);
@@ -268,14 +148,20 @@ static void softclock_run(struct callout_cpu *w, bool intr)
 	}
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void callout_softclock(void *arg)
 {
 	struct callout_cpu *w = arg;
+	struct wheel *wh = &w->cw_wheel[SOFT];
 	unsigned runs = 0;
 	bool intr = wheel_lock(w);
 
 	for (;;) {
-		if (!list_empty(&w->cw_due)) {
+		if (!list_empty(&wh->wh_due)) {
 			if (runs++ == RUN_MAX) {
 				wheel_unlock(w, intr);
 				softint_schedule(w->cw_softint);
@@ -284,34 +170,65 @@ static void callout_softclock(void *arg)
 			softclock_run(w, intr);
 			continue;
 		}
-		if (!wheel_advance(w, clock_ns() >> TICK_SHIFT) && list_empty(&w->cw_due))
+		if (!wheel_advance(wh, clock_ns(), BATCH) && list_empty(&wh->wh_due))
 			break;
 		wheel_unlock(w, intr); /* let interrupts in */
 		wheel_lock(w);
 	}
 	KASSERT(w->cw_cpu == curcpu(), "softclock of another CPU");
 	w->cw_busy = false;
-	w->cw_want_ns = wheel_next_ns(w);
+	w->cw_want_ns = sooner(w->cw_want_ns, wheel_next_ns(wh));
 	if (w->cw_want_ns != UINT64_MAX)
 		clock_want(w->cw_cpu, w->cw_want_ns);
 	wheel_unlock(w, intr);
 }
 
+/* ---- The clock interrupt ---- */
+
+/* hardclock_run - the second wheel. Lock held on entry and return, interrupts off; returns when to
+ * look again. */
+static uint64_t hardclock_run(struct callout_cpu *w, uint64_t now_ns)
+{
+	struct wheel *wh = &w->cw_wheel[HARD];
+	struct callout *c;
+	void (*fn)(void *);
+	void *arg;
+	unsigned steps;
+
+	for (steps = 0; steps < BATCH; steps++) {
+		if (list_empty(&wh->wh_due)) {
+			if (!wheel_advance(wh, now_ns, 1) && list_empty(&wh->wh_due))
+				return wheel_next_ns(wh);
+			continue;
+		}
+		c = callout_begin(w, wh);
+		fn = c->c_fn;
+		arg = c->c_arg;
+		spin_unlock(&w->cw_lock);
+		fn(arg);
+		spin_lock(&w->cw_lock);
+		w->cw_invoking[HARD] = NULL;
+	}
+	return now_ns;
+}
+
 uint64_t callout_tick(struct cpu *ci, uint64_t now_ns)
 {
 	struct callout_cpu *w = ci->ci_callout;
+	uint64_t next, hard;
 	bool kick = false;
-	uint64_t next;
 
 	if (w == NULL)
 		return UINT64_MAX;
 	spin_lock(&w->cw_lock);
-	next = w->cw_busy ? UINT64_MAX : wheel_next_ns(w);
+	hard = hardclock_run(w, now_ns);
+	next = w->cw_busy ? UINT64_MAX : wheel_next_ns(&w->cw_wheel[SOFT]);
 	if (next <= now_ns) {
 		w->cw_busy = true;
 		kick = true;
 		next = UINT64_MAX;
 	}
+	next = sooner(next, hard);
 	w->cw_want_ns = next;
 	spin_unlock(&w->cw_lock);
 	if (kick)
@@ -403,48 +320,62 @@ static struct callout_cpu *callout_lock_here(struct callout *c)
 	    "callout %p is not initialised, or destroyed", (void *)c);
 	if (w == here)
 		return here;
-	if (w->cw_invoking == c) {
+	if (invoking(w, c)) {
 		spin_unlock(&here->cw_lock);
 		return w;
 	}
 	if (c->c_state == CALLOUT_ARMED)
-		wheel_remove(w, c);
+		wheel_remove(wheel_of(w, c), c);
 	/* Release: pairs with the load in callout_lock(). */
 	atomic_store_explicit(&c->c_wheel, here, memory_order_release);
 	spin_unlock(&w->cw_lock);
 	return here;
 }
 
+/* arm_clock - something was armed here: is it sooner than what the clock was asked for? Wheel
+ * locked; true if the softint is to be scheduled. */
+static bool arm_clock(struct callout_cpu *w, const struct callout *c)
+{
+	uint64_t next_ns;
+
+	if (w->cw_cpu != curcpu()) {
+		KASSERT(w->cw_busy || w->cw_invoking[HARD] != NULL,
+		    "callout armed on a CPU that is not at work");
+		return false; /* at work, and will look again when that is done */
+	}
+	if (w->cw_busy && !c->c_hard)
+		return false;
+	next_ns = wheel_next_ns(wheel_of(w, c));
+	if (next_ns == 0 && !c->c_hard) {
+		w->cw_busy = true;
+		return true;
+	}
+	if (next_ns < w->cw_want_ns) {
+		w->cw_want_ns = next_ns;
+		clock_want(w->cw_cpu, next_ns);
+	}
+	return false;
+}
+
 /* callout_arm - the one place that arms. Wheel locked, unlocks. */
 static bool callout_arm(struct callout_cpu *w, struct callout *c, uint64_t when_ns, bool intr)
 {
-	bool was = c->c_state == CALLOUT_ARMED, kick = false;
+	bool was = c->c_state == CALLOUT_ARMED, kick;
 
 	if (was)
-		wheel_remove(w, c);
+		wheel_remove(wheel_of(w, c), c);
 	c->c_state = CALLOUT_ARMED;
 	c->c_expired = false;
 	c->c_when_ns = when_ns;
-	wheel_insert(w, c);
-	if (!w->cw_busy) {
-		uint64_t next_ns = wheel_next_ns(w);
-
-		KASSERT(w->cw_cpu == curcpu(), "callout armed on a CPU that is not at work");
-		if (next_ns == 0) {
-			w->cw_busy = true;
-			kick = true;
-		} else if (next_ns < w->cw_want_ns) {
-			w->cw_want_ns = next_ns;
-			clock_want(w->cw_cpu, next_ns);
-		}
-	}
+	wheel_insert(wheel_of(w, c), c);
+	kick = arm_clock(w, c);
 	spin_unlock(&w->cw_lock);
-	if (kick)
-		softint_schedule(w->cw_softint);
-	if (kick)
-		intr_return(intr);
-	else
+	if (!kick) {
 		port_intr_restore(intr);
+		return was;
+	}
+	softint_schedule(w->cw_softint);
+	intr_return(intr);
 	return was;
 }
 
@@ -454,7 +385,7 @@ static bool callout_disarm(struct callout_cpu *w, struct callout *c)
 	c->c_expired = false;
 	if (c->c_state != CALLOUT_ARMED)
 		return false;
-	wheel_remove(w, c);
+	wheel_remove(wheel_of(w, c), c);
 	c->c_state = CALLOUT_IDLE;
 	return true;
 }
@@ -473,6 +404,13 @@ void callout_init(struct callout *c)
 	c->c_slot = 0;
 	c->c_expired = false;
 	c->c_shut = false;
+	c->c_hard = false;
+}
+
+void callout_init_hard(struct callout *c)
+{
+	callout_init(c);
+	c->c_hard = true;
 }
 
 void callout_destroy(struct callout *c)
@@ -481,10 +419,10 @@ void callout_destroy(struct callout *c)
 	struct callout_cpu *w = callout_lock(c, &intr);
 
 	KASSERT(c->c_state == CALLOUT_IDLE, "callout %p destroyed while armed", (void *)c);
-	if (w != NULL && w->cw_invoking == c) {
-		KASSERT(w->cw_runner == curlwp && !w->cw_halters,
+	if (w != NULL && invoking(w, c)) {
+		KASSERT(!c->c_hard && w->cw_runner == curlwp && !w->cw_halters,
 		    "callout %p destroyed while its function runs", (void *)c);
-		w->cw_invoking = NULL;
+		w->cw_invoking[SOFT] = NULL;
 	}
 	c->c_state = CALLOUT_DEAD;
 	callout_unlock(w, intr);
@@ -567,13 +505,19 @@ bool callout_stop(struct callout *c)
 	return prevented;
 }
 
+/* runs_here - does the caller stand in the function? */
+static bool runs_here(const struct callout_cpu *w, const struct callout *c)
+{
+	return !c->c_hard && w->cw_runner == curlwp;
+}
+
 bool callout_trystop(struct callout *c)
 {
 	bool intr, still;
 	struct callout_cpu *w = callout_lock(c, &intr);
 
 	callout_disarm(w, c);
-	still = w == NULL || w->cw_invoking != c || w->cw_runner == curlwp;
+	still = w == NULL || !invoking(w, c) || runs_here(w, c);
 	callout_unlock(w, intr);
 	return still;
 }
@@ -595,6 +539,13 @@ static void halt_wait(struct callout_cpu *w, struct callout *c, struct mutex *in
 		mutex_enter(interlock);
 }
 
+/* halt_spin - the function runs in another CPU's clock interrupt, wheel locked. Unlocks. */
+static void halt_spin(struct callout_cpu *w, bool intr)
+{
+	wheel_unlock(w, intr);
+	port_pause();
+}
+
 static bool halt(struct callout *c, struct mutex *interlock, bool shut)
 {
 	struct callout_cpu *w;
@@ -610,9 +561,12 @@ static bool halt(struct callout *c, struct mutex *interlock, bool shut)
 		if (shut)
 			c->c_shut = true;
 		prevented |= callout_disarm(w, c);
-		if (w == NULL || w->cw_invoking != c || w->cw_runner == curlwp)
+		if (w == NULL || !invoking(w, c) || runs_here(w, c))
 			break;
-		halt_wait(w, c, interlock, intr);
+		if (c->c_hard)
+			halt_spin(w, intr);
+		else
+			halt_wait(w, c, interlock, intr);
 	}
 	callout_unlock(w, intr);
 	return prevented;
@@ -643,7 +597,7 @@ bool callout_invoking(struct callout *c)
 	bool intr, yes;
 	struct callout_cpu *w = callout_lock(c, &intr);
 
-	yes = w != NULL && w->cw_invoking == c;
+	yes = w != NULL && invoking(w, c);
 	callout_unlock(w, intr);
 	return yes;
 }
@@ -680,21 +634,15 @@ void callout_ack(struct callout *c)
 int callout_attach(struct cpu *ci)
 {
 	struct callout_cpu *w = port_mem_alloc(sizeof(*w));
-	unsigned level, slot;
 	int error;
 
 	if (w == NULL)
 		return ENOMEM;
 	spin_init(&w->cw_lock);
-	list_init(&w->cw_due);
-	list_init(&w->cw_moving);
-	for (level = 0; level < LEVELS; level++) {
-		for (slot = 0; slot < SLOTS; slot++)
-			list_init(&w->cw_slot[level][slot]);
-	}
+	wheel_init(&w->cw_wheel[SOFT], clock_ns());
+	wheel_init(&w->cw_wheel[HARD], clock_ns());
 	w->cw_cpu = ci;
 	w->cw_want_ns = UINT64_MAX;
-	w->cw_tick = clock_ns() >> TICK_SHIFT;
 	error = softint_establish("callout", IPL_SOFTCLOCK, callout_softclock, w, &w->cw_softint);
 	if (error != 0) {
 		port_mem_free(w, sizeof(*w));

@@ -14,7 +14,7 @@
  * Contexts: clock_intr() is entered with interrupts off on the stack of the interrupted lwp;
  * clock_want() with interrupts off, on the CPU it is about; clock_ns() and clock_delay() anywhere.
  * Lock order: none here; whoever is asked takes its own.
- * Invariants: ci_clock_next is what the port was last told, or 0 before it was told anything.
+ * Invariants: ci_clock_next is what the port was last told, UINT64_MAX when that has come.
  * Not for: timers of one's own: those are callouts. Read next: callout.c.
  */
 #include <ithaca/clock.h>
@@ -39,7 +39,7 @@ void clock_want(struct cpu *ci, uint64_t deadline_ns)
 	    ci->ci_index, curcpu()->ci_index);
 	/* One that is armed for sooner is still to come, even if its time is past: its interrupt
 	 * will ask everybody again. */
-	if (ci->ci_clock_next != 0 && deadline_ns >= ci->ci_clock_next)
+	if (deadline_ns >= ci->ci_clock_next)
 		return;
 	ci->ci_clock_next = deadline_ns;
 	port_clock_arm(deadline_ns);

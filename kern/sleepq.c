@@ -5,10 +5,11 @@
  * A hash of chains by address, each with a spin lock and one list of the lwps that wait for any
  * address of that chain, most urgent first. Memory is never needed.
  *
- * With a time limit, a callout on the sleeper's stack plays the part of the waker. Both take the lwp
- * off the list under the chain's lock, so one of them does, and that one unparks it:
+ * With a time limit, a callout on the sleeper's stack plays the part of the waker, from the clock
+ * interrupt, so that a limit is kept whatever the softints wait for. Both take the lwp off the list
+ * under the chain's lock, so one of them does, and that one unparks it:
  *
- *	CPU 0 (softclock)                   CPU 1 (waker)
+ *	CPU 0 (clock)                       CPU 1 (waker)
  *	chain lock: still waits: takes it
  *	                                    chain lock: nobody there
  *	unpark: ETIMEDOUT
@@ -145,7 +146,7 @@ int sleepq_block(uint64_t deadline_ns)
 		lwp_park();
 		return l->l_wake_error;
 	}
-	callout_init(&s.s_callout);
+	callout_init_hard(&s.s_callout);
 	callout_setfunc(&s.s_callout, sleepq_timeout, &s);
 	callout_schedule_at(&s.s_callout, deadline_ns);
 	lwp_park();

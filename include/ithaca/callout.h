@@ -35,6 +35,7 @@ struct callout {
 	uint8_t c_slot;                      /* (w) */
 	bool c_expired; /* (w) begun since it was last armed, stopped or acked */
 	bool c_shut;    /* (w) callout_shutdown(): not to be armed again */
+	bool c_hard;    /* (a) callout_init_hard() */
 };
 
 #define CALLOUT_RESOLUTION_NS 65536u
@@ -42,6 +43,10 @@ struct callout {
 /* callout_init - ready; not armed. Any context. callout_destroy - the end of it: not armed, and not
  * running but in the caller (asserted). Thread context. */
 void callout_init(struct callout *c);
+
+/* callout_init_hard - for the core: one whose function runs in the clock interrupt, at IPL_SCHED
+ * with interrupts off. It may wake somebody and no more; nor may it use its own callout. */
+void callout_init_hard(struct callout *c);
 void callout_destroy(struct callout *c);
 
 /* callout_setfunc - what to call; not while armed. Thread context. */

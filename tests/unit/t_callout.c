@@ -23,9 +23,9 @@ struct probe {
 	struct callout p_callout;
 	uint64_t p_due_ns;
 	uint64_t p_ran_ns;
-	uint64_t p_work_ns;    /* how long the function takes, asleep */
+	uint64_t p_work_ns; /* how long the function takes, asleep */
 	unsigned p_runs;
-	unsigned p_again;      /* so many times it arms itself again */
+	unsigned p_again; /* so many times it arms itself again */
 	uint64_t p_period_ns;
 	bool p_running;
 	struct cpu *p_cpu;
@@ -121,7 +121,8 @@ SIM_TEST(every_distance_in_time, 1, 0)
 	for (i = 0; i < MANY; i++) {
 		probe_init(&p[i]);
 		/* All levels of the wheel: 1 ns to 10 days. */
-		probe_arm(&p[i], 1 + (UINT64_C(864000) * NS_PER_S >> i % 50) + sim_random(NS_PER_MS));
+		probe_arm(&p[i],
+		    1 + (UINT64_C(864000) * NS_PER_S >> i % 50) + sim_random(NS_PER_MS));
 	}
 	for (i = 0; i < MANY; i += 7)
 		CHECK(callout_stop(&p[i].p_callout));
@@ -152,8 +153,7 @@ SIM_TEST(in_order_of_time, 1, 0)
 		callout_setfunc(&p[i].p_callout, order_run, &p[i]);
 	}
 	for (i = 0; i < MANY; i++) /* armed in another order than that of their times */
-		callout_schedule(&p[i * 7 % MANY].p_callout,
-		    (i * 7 % MANY + 1) * 5 * NS_PER_MS);
+		callout_schedule(&p[i * 7 % MANY].p_callout, (i * 7 % MANY + 1) * 5 * NS_PER_MS);
 	lwp_sleep_ns((MANY + 10) * 5 * NS_PER_MS);
 	for (i = 0; i < MANY; i++)
 		CHECK_EQ(p[i].p_runs, i + 1);
@@ -274,6 +274,57 @@ SIM_TEST(function_frees_what_it_stands_in, 2, 50)
 
 /* ---- Several CPUs ---- */
 
+/* A function that sleeps with a time limit holds up its CPU's callouts, not its own limit; nor does
+ * one that waits for a mutex hold up the limit of the mutex's owner. */
+SIM_TEST(time_limits_within_functions, 1, 50)
+{
+	struct mutex m;
+	struct probe p;
+
+	mutex_init(&m, "device", IPL_SOFTCLOCK);
+	probe_init(&p);
+	p.p_work_ns = 3 * NS_PER_MS;
+	p.p_mutex = &m;
+	mutex_enter(&m);
+	probe_arm(&p, NS_PER_MS);
+	lwp_sleep_ns(5 * NS_PER_MS);
+	CHECK_EQ(p.p_runs, 1); /* and waits */
+	mutex_exit(&m);
+	lwp_sleep_ns(5 * NS_PER_MS);
+	CHECK(!p.p_running);
+}
+
+static void wake_main(void *arg)
+{
+	*(unsigned *)arg += 1;
+	CHECK_EQ(curlwp->l_ipl, IPL_SCHED);
+	CHECK(!port_intr_enabled());
+	sleepq_wake(arg, -1);
+}
+
+SIM_TEST(hard_ones, 2, 100)
+{
+	static struct callout c[100];
+	unsigned ran = 0, i, stopped = 0;
+	uint64_t when_ns = clock_ns() + 20 * NS_PER_MS;
+
+	for (i = 0; i < 100; i++) {
+		callout_init_hard(&c[i]);
+		callout_setfunc(&c[i], wake_main, &ran);
+		callout_schedule_at(&c[i], when_ns);
+	}
+	lwp_sleep_ns(20 * NS_PER_MS + sim_random(200 * NS_PER_US));
+	for (i = 0; i < 100; i++) {
+		stopped += callout_halt(&c[i], NULL);
+		callout_destroy(&c[i]);
+	}
+	CHECK_EQ(ran + stopped, 100);
+	callout_init_hard(&c[0]);
+	callout_reset(&c[0], 0, wake_main, &ran);
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK_EQ(ran + stopped, 101);
+}
+
 static void arm_5ms(void *arg)
 {
 	probe_arm(arg, 5 * NS_PER_MS);
@@ -360,11 +411,9 @@ SIM_TEST(blocked_function_holds_up_its_cpu, 2, 50)
 	slow.p_work_ns = 30 * NS_PER_MS;
 	on_cpu_done(1, arm_5ms, &slow);
 	on_cpu_done(1, arm_5ms, &here);
-	probe_arm(&there, 8 * NS_PER_MS);
+	on_cpu_done(0, arm_5ms, &there);
 	lwp_sleep_ns(15 * NS_PER_MS);
 	CHECK_EQ(slow.p_runs + here.p_runs, 1); /* either may have come first */
-	if (here.p_runs == 1)
-		lwp_sleep_ns(NS_PER_MS);
 	CHECK_EQ(there.p_runs, 1);
 	lwp_sleep_ns(50 * NS_PER_MS);
 	CHECK_EQ(slow.p_runs + here.p_runs, 2);
