@@ -24,6 +24,7 @@
 #define MAP_PAGES 2048
 
 static _Alignas(4096) unsigned char ram[RAM_SIZE];
+static uint64_t ram_base = RAM_BASE;
 
 /* ---- The machine, as sys/mem sees it ---- */
 
@@ -34,8 +35,8 @@ static unsigned flushes[CPU_MAX];   /* how often each CPU forgot */
 
 void *machine_phys_to_virt(uint64_t phys)
 {
-	CHECK(phys >= RAM_BASE && phys < RAM_BASE + RAM_SIZE);
-	return ram + (phys - RAM_BASE);
+	CHECK(phys >= ram_base && phys < ram_base + RAM_SIZE);
+	return ram + (phys - ram_base);
 }
 
 static size_t map_index(uintptr_t va)
@@ -49,7 +50,7 @@ uint64_t machine_virt_to_phys(const void *virt)
 	uintptr_t va = (uintptr_t)virt;
 
 	if (va - (uintptr_t)ram < RAM_SIZE)
-		return RAM_BASE + (va - (uintptr_t)ram);
+		return ram_base + (va - (uintptr_t)ram);
 	return map_phys[map_index(va & ~(uintptr_t)(PAGE_SIZE - 1))] + va % PAGE_SIZE;
 }
 
@@ -96,9 +97,9 @@ static void pages_up(void)
 {
 	/* Out of order, one of them twice in part: what boot loaders do. */
 	const struct mem_range ranges[] = {
-	    {RAM_BASE + ((uint64_t)4 << 20), RAM_SIZE - ((uint64_t)4 << 20)},
+	    {ram_base + ((uint64_t)4 << 20), RAM_SIZE - ((uint64_t)4 << 20)},
 	    {0, 0},
-	    {RAM_BASE, ((uint64_t)4 << 20) + 0x1800},
+	    {ram_base, ((uint64_t)4 << 20) + 0x1800},
 	};
 
 	page_init(ranges, 3);
@@ -174,6 +175,22 @@ SIM_TEST(pages_below_a_limit, 1, 0)
 	for (; (phys = page_alloc_below(2, 0, CUT + 0x100000)) != 0;)
 		CHECK(phys >= CUT && phys + 4 * PAGE_SIZE <= CUT + 0x100000);
 	CHECK(page_alloc(0, 0) != 0);
+}
+
+SIM_TEST(pages_below_4_gib, 1, 0)
+{
+	const uint64_t limit = (uint64_t)1 << 32;
+	uint64_t phys;
+	size_t n = 0;
+
+	ram_base = limit - ((uint64_t)1 << 20);
+	pages_up();
+	CHECK(page_alloc(0, 0) >= limit);
+	CHECK(page_alloc(0, PAGE_DMA32) < limit);
+	for (; (phys = page_alloc_below(0, PAGE_DMA32, limit + PAGE_SIZE * 9)) != 0; n++)
+		CHECK(phys < limit);
+	CHECK(n > 200 && n < 256);
+	CHECK(page_alloc(0, 0) >= limit);
 }
 
 SIM_TEST(pages_at_random, 1, 0)
