@@ -8,9 +8,9 @@
  * the same way, so one variable decides; the EOI of the fast path is inline in <port/inline.h> and
  * looks at x86_lapic_eoi alone.
  *
- * Contexts: x86_lapic_init() on the first CPU, before core_init() or after it, once memory can be
- * mapped; x86_lapic_init_ap() on each other CPU, interrupts off; everything that sends: any
- * context, also in an NMI. No locks: the registers belong to the CPU that runs.
+ * Contexts: machine_intr_init() on the first CPU, before core_init(), once memory can be mapped;
+ * x86_lapic_init_ap() on each other CPU, interrupts off; everything that sends: any context, also in
+ * an NMI. No locks: the registers belong to the CPU that runs.
  *
  * Vectors: 0x20 to 0xef are handed out at run time (vector.c); 0xf0 upwards are fixed (x86.h).
  * The task priority register stays 0: levels are kept by the core in l_ipl, not by the controller.
@@ -354,7 +354,7 @@ void x86_lapic_init_ap(struct x86_cpu *xc)
 {
 	lapic_mode();
 	lapic_setup(false);
-	KASSERT(xc->xc_apicid == x86_lapic_id(), "started as APIC %u, is %u", xc->xc_apicid,
-	    x86_lapic_id());
+	KASSERT(xc->xc_apicid == x86_lapic_id(), "started local controller %u, came as %u",
+	    xc->xc_apicid, x86_lapic_id());
 	x86_clock_init_ap();
 }
