@@ -3,7 +3,7 @@
  * layout.h - numbers that C and assembly share: addresses, selectors, vectors.
  *
  *	0x0000000000000000  nothing, but for the trampoline page while a CPU starts
- *	0xffff888000000000  all RAM and the firmware's tables, 64 TiB at most
+ *	0xffff888000000000  all RAM and the firmware's tables, 32 TiB at most
  *	0xffffc00000000000  machine_map() area of sys/mem: stacks, devices; 512 GiB
  *	0xffffd00000000000  the port's own pages: local controller, IOAPICs
  *	0xffffffff80000000  the kernel image, physical 0 upwards
@@ -12,7 +12,7 @@
 #define X86_LAYOUT_H
 
 #define X86_DIRECT_BASE 0xffff888000000000
-#define X86_DIRECT_SIZE 0x0000400000000000
+#define X86_DIRECT_SIZE 0x0000200000000000
 #define X86_MAP_BASE 0xffffc00000000000
 #define X86_MAP_SIZE 0x0000008000000000
 #define X86_LAPIC_VA 0xffffd00000000000

@@ -194,6 +194,10 @@ int machine_cpu_start(uint32_t hwid)
 		if (cpu_lookup(i)->ci_hwid == hwid)
 			return EINVAL; /* it runs */
 	}
+	if (x86_lapic_eoi != NULL && hwid >= 0xff) {
+		kprintf("cpu with local controller %u: xAPIC reaches no higher than 254\n", hwid);
+		return EINVAL;
+	}
 	if (x86_trampoline == 0) {
 		kprintf("cpu with local controller %u: no RAM below 640 KiB to start it from\n",
 		    hwid);

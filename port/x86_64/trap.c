@@ -94,9 +94,9 @@ static void print_place(const char *what, uintptr_t addr)
 	const char *name = x86_symbol(addr, &off);
 
 	if (name != NULL)
-		kprintf("  %s %016lx %s+%#zx\n", what, (unsigned long)addr, name, off);
+		kprintf("%s %016lx %s+%#zx\n", what, (unsigned long)addr, name, off);
 	else
-		kprintf("  %s %016lx\n", what, (unsigned long)addr);
+		kprintf("%s %016lx\n", what, (unsigned long)addr);
 }
 
 static bool in_text(uintptr_t addr)
@@ -126,16 +126,16 @@ static uintptr_t frame_next(uintptr_t fp, struct lwp **l)
 
 	if (!word_at(fp, &next) || !word_at(fp + 8, &ret) || !in_text(ret))
 		return 0;
-	print_place("  ", ret - 1);
+	print_place("   ", ret - 1);
 	if (ret >= (uintptr_t)x86_intr_begin && ret < (uintptr_t)x86_intr_end) {
 		if (!word_at(fp + 16 + SAVED_REGS, &rip))
 			return 0;
-		print_place("interrupted at", rip);
+		print_place("  interrupted at", rip);
 	} else if (ret == (uintptr_t)x86_trap_return) {
 		tf = (const struct trapframe *)(fp + 16);
 		if (!x86_pmap_valid((uintptr_t)tf, sizeof(*tf)))
 			return 0;
-		print_place("exception at", tf->rip);
+		print_place("  exception at", tf->rip);
 		return tf->rbp; /* perhaps of another stack */
 	} else if (ret == (uintptr_t)x86_handoff_return) {
 		struct lwp *below = *l != NULL ? (*l)->l_pinned : NULL;
@@ -143,7 +143,7 @@ static uintptr_t frame_next(uintptr_t fp, struct lwp **l)
 		if (below == NULL || !word_at(below->l_sp + 48, &rip))
 			return 0; /* divorced: what was beneath is gone */
 		kprintf("  -- on top of lwp %s --\n", below->l_name);
-		print_place("  ", rip - 1);
+		print_place("   ", rip - 1);
 		*l = below;
 		return next; /* of another stack */
 	}
@@ -159,7 +159,7 @@ static void stack_scan(uintptr_t sp, uintptr_t end)
 	kprintf("stack (addresses of code on it; not all are callers):\n");
 	for (; sp < end && found < FRAMES_MAX && word_at(sp, &word); sp += sizeof(word)) {
 		if (in_text(word)) {
-			print_place("  ", word - 1);
+			print_place("   ", word - 1);
 			found++;
 		}
 	}
@@ -257,7 +257,7 @@ static void trap_dump_regs(const struct trapframe *tf)
 	kprintf(fmt, R(r14), R(r15), R(rbp));
 	kprintf("  rsp %016lx  rflags %#lx  cs %#lx ss %#lx\n", (unsigned long)tf->rsp,
 	    (unsigned long)tf->rflags, (unsigned long)tf->cs, (unsigned long)tf->ss);
-	print_place("rip", tf->rip);
+	print_place("  rip", tf->rip);
 #undef R
 }
 
@@ -281,7 +281,7 @@ static void x86_trap_dump(void)
 		if (tf != NULL)
 			print_place(" at", tf->rip);
 		else
-			kprintf("  did not stop\n");
+			kprintf(" did not stop\n");
 	}
 }
 
