@@ -16,8 +16,7 @@
  * Any context. Return the length that the whole text would have had.
  */
 int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
-int ksnprintf(char *buf, size_t size, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+int ksnprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /*
  * kprintf - format to the console. Any context, any level; never blocks: the text (at most 512
@@ -46,8 +45,7 @@ void panic_register(void (*fn)(void));
  * message; in a release build nothing is evaluated.
  */
 #if ITHACA_CHECKED
-#define KASSERT(cond, ...)                                                                         \
-	((cond) ? (void)0 : kassert_fail(#cond, __FILE__, __LINE__, __VA_ARGS__))
+#define KASSERT(cond, ...) ((cond) ? (void)0 : kassert_fail(#cond, __FILE__, __LINE__, __VA_ARGS__))
 #else
 #define KASSERT(cond, ...)                                                                         \
 	(1 ? (void)0 : (cond) ? (void)0 : kassert_fail(#cond, __FILE__, __LINE__, __VA_ARGS__))

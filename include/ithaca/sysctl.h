@@ -14,12 +14,12 @@
 
 struct sysctl {
 	const char *sy_name;
-	const char *sy_doc; /* one line, with the unit */
-	uint64_t (*sy_get)(struct sysctl *sy);           /* number; NULL: sy_value is read */
+	const char *sy_doc;                               /* one line, with the unit */
+	uint64_t (*sy_get)(struct sysctl *sy);            /* number; NULL: sy_value is read */
 	int (*sy_set)(struct sysctl *sy, uint64_t value); /* NULL: read only */
 	void (*sy_text)(struct sysctl *sy, char *buf, size_t size); /* text node, read only */
-	uintptr_t sy_arg;   /* the owner's, for its functions */
-	uint64_t *sy_value; /* used when sy_get is NULL and sy_text is NULL */
+	uintptr_t sy_arg;        /* the owner's, for its functions */
+	uint64_t *sy_value;      /* used when sy_get is NULL and sy_text is NULL */
 	uint64_t sy_min, sy_max; /* limits of sy_set; both 0: none */
 	struct sysctl *sy_next;
 };
