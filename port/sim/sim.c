@@ -30,6 +30,7 @@
 #include <string.h>
 
 #define STEP_NS 20
+#define WORK_NS (5 * NS_PER_US) /* sim_work() from point to point */
 
 /* As switch.S leaves them on a stack. */
 #if defined(__x86_64__)
@@ -299,6 +300,16 @@ void sim_point(enum sim_kind kind)
 	next_cpu(kind);
 	if (sim_me()->v_intr)
 		deliver(false);
+}
+
+void sim_work(uint64_t ns)
+{
+	uint64_t end_ns = now_ns + ns;
+
+	while (now_ns < end_ns) {
+		now_ns += end_ns - now_ns < WORK_NS ? end_ns - now_ns : WORK_NS;
+		sim_point(SIM_TEST);
+	}
 }
 
 /* ---- port.h: interrupts of this CPU ---- */

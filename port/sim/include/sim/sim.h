@@ -44,6 +44,9 @@ void sim_point(enum sim_kind kind);
 uint64_t sim_random(uint64_t below);
 uint64_t sim_now(void);
 
+/* sim_work - compute for that long (and let time go by for all), in few points. lwp, filter. */
+void sim_work(uint64_t ns);
+
 /* sim_limit - fail when virtual time comes to this (at first 100 s): a hang. */
 void sim_limit(uint64_t ns);
 
