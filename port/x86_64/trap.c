@@ -150,14 +150,32 @@ static uintptr_t frame_next(uintptr_t fp, struct lwp **l)
 	return next > fp ? next : 0;
 }
 
-/* Without frame pointers: whatever on the stack might be a return address. */
-static void stack_scan(uintptr_t sp, uintptr_t end)
+static bool in_guard(const struct lwp *l, uintptr_t addr)
 {
+	uintptr_t base;
+
+	if (l == NULL)
+		return false;
+	base = (uintptr_t)l->l_stack;
+	return base != 0 && addr < base && addr >= base - PAGE_SIZE;
+}
+
+/* Without frame pointers: whatever on the stack might be a return address. Of an exception, the
+ * stack that it interrupted. */
+static void stack_scan(const struct lwp *l, uintptr_t sp)
+{
+	const struct trapframe *tf = x86_cpu(curcpu())->xc_trap;
 	unsigned found = 0;
 	uintptr_t word;
 
+	if (tf != NULL)
+		sp = tf->rsp;
+	if (in_guard(l, sp))
+		sp = (uintptr_t)l->l_stack;
 	kprintf("stack (addresses of code on it; not all are callers):\n");
-	for (; sp < end && found < FRAMES_MAX && word_at(sp, &word); sp += sizeof(word)) {
+	for (; found < FRAMES_MAX && word_at(sp, &word); sp += sizeof(word)) {
+		if (l != NULL && sp == l->l_stack_top)
+			return;
 		if (in_text(word)) {
 			print_place("   ", word - 1);
 			found++;
@@ -171,10 +189,7 @@ void port_backtrace(void)
 	struct lwp *l = curlwp;
 
 	if (!ITHACA_CHECKED) {
-		const struct trapframe *tf = x86_cpu(curcpu())->xc_trap;
-
-		stack_scan(tf != NULL ? tf->rsp : fp,
-		    tf != NULL || l == NULL ? UINTPTR_MAX : l->l_stack_top);
+		stack_scan(l, fp);
 		return;
 	}
 	kprintf("backtrace:\n");
@@ -188,16 +203,6 @@ void port_backtrace(void)
 }
 
 /* ---- Exceptions ---- */
-
-static bool in_guard(const struct lwp *l, uintptr_t addr)
-{
-	uintptr_t base;
-
-	if (l == NULL)
-		return false;
-	base = (uintptr_t)l->l_stack;
-	return base != 0 && addr < base && addr >= base - PAGE_SIZE;
-}
 
 static void trap_panic(const struct trapframe *tf)
 {
