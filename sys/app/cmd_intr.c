@@ -3,9 +3,9 @@
  * cmd_intr.c - intrstat: what each source, handler and CPU has to do with interrupts.
  *
  * Three tables with an empty line between: a row for each source ("dispatch": its interrupts, and
- * the time in hard-interrupt context) and one for each of its handlers (runs of the thread function,
- * or calls of the filter where there is no other, and the time they took); a row for each CPU; one
- * line about the pool. Rates and shares are since the intrstat before; counts since the start of
+ * the time in hard-interrupt context) and one for each of its handlers (runs of the thread
+ * function, or calls of the filter where there is no other, and the time they took); a row for each
+ * CPU; one line about the pool. Rates and shares are since the intrstat before; counts since the start of
  * the system or the last -z. A share is of one CPU.
  *
  * Contexts: the shell's lwp. No locks: sample.c copies the counts. Read next: sample.c.

@@ -113,8 +113,8 @@ static void insert(struct line_editor *le, const char *text, size_t n)
 		bell(le);
 		return;
 	}
-	memmove(
-	    le->le_text + le->le_pos + n, le->le_text + le->le_pos, le->le_len - le->le_pos + 1);
+	memmove(le->le_text + le->le_pos + n, le->le_text + le->le_pos,
+	    le->le_len - le->le_pos + 1);
 	memcpy(le->le_text + le->le_pos, text, n);
 	le->le_len += n;
 	le->le_pos += n;

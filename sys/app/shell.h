@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mutex;
+
 #define SHELL_ARGS 16 /* words of one command, its name included */
 
 struct shell_cmd {
@@ -50,6 +52,9 @@ int shell_usage(void);
 /* shell_number - a decimal or 0x number from min to max; else says what is wrong with `what`, and
  * false. */
 bool shell_number(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out);
+
+/* shell_edu_mutex - what an edu handler in mode "block" takes (cmd_edu.c). */
+struct mutex *shell_edu_mutex(void);
 
 /* shell_interrupted - Ctrl-C was typed since the command began; a loop asks. shell_sleep - let that
  * much time go by, or be interrupted: true. */

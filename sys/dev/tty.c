@@ -318,30 +318,25 @@ int tty_flush(uint64_t ns)
 
 /* ---- Counts ---- */
 
-struct count {
-	struct sysctl ct_sysctl;
-	size_t ct_offset; /* of the value in struct uart_counts */
-};
-
+/* count_get - sy_arg says where in struct uart_counts the value is. */
 static uint64_t count_get(struct sysctl *sy)
 {
-	struct count *ct = container_of(sy, struct count, ct_sysctl);
 	struct uart *u = uart();
 	struct uart_counts uc;
 
 	if (u == NULL)
 		return 0;
 	uart_counts(u, &uc);
-	return *(uint64_t *)((char *)&uc + ct->ct_offset);
+	return *(uint64_t *)(void *)((char *)&uc + sy->sy_arg);
 }
 
 #define COUNT(name, field, doc)                                                                    \
 	{                                                                                          \
-		.ct_sysctl = {.sy_name = "tty." name, .sy_doc = doc, .sy_get = count_get},         \
-		.ct_offset = offsetof(struct uart_counts, field)                                   \
+		.sy_name = "tty." name, .sy_doc = doc, .sy_get = count_get,                        \
+		.sy_arg = offsetof(struct uart_counts, field)                                      \
 	}
 
-static struct count counts[] = {
+static struct sysctl counts[] = {
     COUNT("interrupts", uc_interrupts, "interrupts of the console's chip"),
     COUNT("stray", uc_stray, "interrupts that it had not asked for"),
     COUNT("rx", uc_rx, "characters received"),
@@ -378,7 +373,7 @@ int tty_attach(void)
 		return error;
 	}
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]) && error == 0; i++)
-		error = sysctl_register(&counts[i].ct_sysctl);
+		error = sysctl_register(&counts[i]);
 	KASSERT(error == 0, "tty: its sysctls: %s", errno_name(error));
 	atomic_store_explicit(&t->t_uart, u, memory_order_release);
 	/* What arrived before the store found nobody. */
