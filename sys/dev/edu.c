@@ -47,9 +47,10 @@
 #define TIMEOUT_MAX (60 * NS_PER_S)
 #define SPINS 1000u /* looks at u_done before the raiser sleeps */
 
-/* Time-outs that a computing device is granted, and looks at it each time; see work_wait(). */
-#define GRACE_MAX 4u
-#define GRACE_READS 100000u
+/* What a factorial is granted when its time is over; see work_wait(). */
+#define GRACE_MAX 4u              /* rounds */
+#define GRACE_READS 100000u       /* of a register, a round */
+#define GRACE_NS (10 * NS_PER_MS) /* then so long for the interrupt, a round */
 
 static struct edu *units[EDU_MAX];
 static _Atomic unsigned nunits; /* (~) release in edu_probe(), acquire in edu_find() */
@@ -137,7 +138,8 @@ static bool raise_over(struct edu *u, uint64_t n)
 	return atomic_load_explicit(&u->u_done, memory_order_acquire) >= n;
 }
 
-/* Wait until a run later than raise n has told so. A short spin, then sleep. */
+/* Wait until a run later than raise n has told so: a short spin, then sleep. One that nobody
+ * handled in time is withdrawn from the device, so that the next begins afresh. */
 static int raise_wait(struct edu *u, uint64_t n, uint64_t timeout_ns)
 {
 	uint64_t deadline;
@@ -168,6 +170,7 @@ static int raise_wait(struct edu *u, uint64_t n, uint64_t timeout_ns)
 	kprintf("%s: raise %llu not handled within %llu ms (mode %s, status 0x%x)\n", u->u_name,
 	    (unsigned long long)n, (unsigned long long)(timeout_ns / NS_PER_MS),
 	    edu_mode_name(u->u_mode), edu_read(u, EDU_IRQ_STATUS));
+	edu_write(u, EDU_IRQ_ACK, ~(EDU_BIT_FACT | EDU_BIT_DMA));
 	return error;
 }
 
@@ -259,6 +262,17 @@ static bool work_busy(struct edu *u, uint32_t bit)
 	return (edu_read(u, EDU_DMA_CMD) & EDU_DMA_START) != 0;
 }
 
+/* Real time for the emulator's thread, until the filter has found its completion or enough. */
+static void work_linger(struct edu *u, uint32_t bit)
+{
+	for (unsigned i = 0; i < GRACE_READS; i++) {
+		(void)work_busy(u, bit);
+		/* Relaxed: looked at again, properly, in the thread function. */
+		if ((atomic_load_explicit(&u->u_bits, memory_order_relaxed) & bit) != 0)
+			return;
+	}
+}
+
 /*
  * u_lock held, work started: wait for its completion. One that arrives while the device is still
  * at work belongs to something given up before, and is dropped.
@@ -270,28 +284,28 @@ static bool work_busy(struct edu *u, uint32_t bit)
 static int work_wait(struct edu *u, uint32_t bit, const char *what)
 {
 	unsigned grace = bit == EDU_BIT_FACT ? GRACE_MAX : 0;
-	int error;
+	uint64_t wait_ns = u->u_timeout_ns;
 
 	while (edu_state(u) != EDU_GONE) {
 		if ((u->u_finished & bit) != 0) {
 			u->u_finished &= ~bit;
 			if (!work_busy(u, bit))
 				return 0;
-			continue;
+		} else if (cv_timedwait(&u->u_cv, &u->u_lock, wait_ns) != 0 &&
+		    (u->u_finished & bit) == 0) {
+			if (grace-- == 0)
+				break;
+			work_linger(u, bit);
+			wait_ns = GRACE_NS;
 		}
-		error = cv_timedwait(&u->u_cv, &u->u_lock, u->u_timeout_ns);
-		if (error == 0 || (u->u_finished & bit) != 0)
-			continue;
-		if (grace-- == 0 || u->u_timeout_ns < TIMEOUT_DEFAULT) {
-			kprintf("%s: %s: no interrupt within %llu ms (mode %s, device %s)\n",
-			    u->u_name, what, (unsigned long long)(u->u_timeout_ns / NS_PER_MS),
-			    edu_mode_name(u->u_mode), work_busy(u, bit) ? "busy" : "done");
-			return error;
-		}
-		for (unsigned i = 0; i < GRACE_READS && work_busy(u, bit); i++)
-			port_pause();
 	}
-	return ENXIO;
+	if (edu_state(u) == EDU_GONE)
+		return ENXIO;
+	edu_write(u, EDU_IRQ_ACK, bit);
+	kprintf("%s: %s: no interrupt within %llu ms (mode %s, device %s)\n", u->u_name, what,
+	    (unsigned long long)(u->u_timeout_ns / NS_PER_MS), edu_mode_name(u->u_mode),
+	    work_busy(u, bit) ? "busy" : "done");
+	return ETIMEDOUT;
 }
 
 /* Begin an operation of work: ENXIO, EOPNOTSUPP, or EBUSY when what was given up still goes on. */

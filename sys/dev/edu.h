@@ -98,8 +98,9 @@ int edu_mode_find(const char *name, enum edu_mode *out);
 /*
  * edu_raise - raise n interrupts, each after the handler of the one before has begun a run later
  * than its raise; so runs and raises must count the same. ETIMEDOUT: one was not handled within
- * the time-out (named on the console). edu_burst - raise n as fast as it goes; waits for a run
- * later than the last. `done` (if wanted): how many raises were handled (raise) or done (burst).
+ * the time-out; it is named on the console and withdrawn from the device. edu_burst - raise n as
+ * fast as it goes; waits for a run later than the last. `done` (if wanted): how many raises were
+ * handled (raise) or done (burst).
  */
 int edu_raise(unsigned unit, uint64_t n, uint64_t *done);
 int edu_burst(unsigned unit, uint64_t n, uint64_t *done);

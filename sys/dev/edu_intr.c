@@ -359,6 +359,8 @@ int edu_establish(struct edu *u)
 		edu_disestablish(u);
 		return error;
 	}
+	if (u->u_irq == EDU_INTX)
+		pci_command(u->u_dev, 0, PCI_COMMAND_INTX_OFF);
 	/* What was raised while there was no handler may be lost as a message: send it again. */
 	edu_write(u, EDU_IRQ_RAISE, 0);
 	return 0;
@@ -373,9 +375,17 @@ static void handler_remove(struct edu *u, struct intr_handler **ih)
 	*ih = NULL;
 }
 
-/* The filter goes before the manual handler that it schedules. */
+/*
+ * The filter goes before the manual handler that it schedules. On a line that others share the
+ * device's pin is off before: else, with nobody to quiet it, its neighbours' line would stay up
+ * and be held as a storm. Elsewhere interrupts pour in to the end.
+ */
 void edu_disestablish(struct edu *u)
 {
+	unsigned own = (u->u_ih != NULL) + (u->u_manual != NULL);
+
+	if (u->u_source->is_nhandlers > own)
+		pci_command(u->u_dev, PCI_COMMAND_INTX_OFF, 0);
 	handler_remove(u, &u->u_ih);
 	handler_remove(u, &u->u_manual);
 	/* Turns that the handler had left are not coming any more; its raiser need not wait. */
