@@ -60,7 +60,7 @@
 #define CALIBRATE_RUNS 5       /* at most */
 #define CALIBRATE_PAIRS 16
 #define CALIBRATE_PPM_GOOD 100 /* a run that cannot be wrong by more is good enough */
-#define PIT_READS_MAX 10000000 /* in a run; at an instruction a nanosecond, 1.5 million */
+#define PIT_READS_MAX 1000000  /* in a run; a PIT that is read that often has long run out */
 
 #define TIMER_SPAN_NS 10000000ull
 
@@ -73,6 +73,7 @@
 #define CPUID1_ECX_DEADLINE (1u << 24)
 #define CPUID1_ECX_HYPERVISOR (1u << 31)
 
+#define SPIN_LITTLE 300
 #define SYNC_ROUNDS 2000
 
 /* What is calibrated. Locking key: (a) set once before it is shared; (~) atomic. */
@@ -133,12 +134,22 @@ static uint64_t counter_fenced(void)
 	return now;
 }
 
+/* Some tenths of a microsecond. Reading a clock is dear where the processor is emulated, and so is
+ * the pause instruction: whoever waits for long does this in between. */
+static void spin_little(void)
+{
+	unsigned i;
+
+	for (i = 0; i < SPIN_LITTLE; i++)
+		__asm__ volatile("" ::: "memory");
+}
+
 void x86_delay_ns(uint64_t ns)
 {
 	uint64_t start = port_counter(), ticks = mul_shift(ns, ticks_per_ns, SHIFT);
 
 	while (port_counter() - start <= ticks)
-		port_pause();
+		spin_little();
 }
 
 /* ---- The PIT as a measure ---- */
@@ -216,6 +227,7 @@ static uint64_t pit_run(unsigned *ppm)
 	for (reads = 0; reads < PIT_READS_MAX; reads++) {
 		if (0xffff - pit_count() >= from.p_ticks + CALIBRATE_TICKS || pit_over())
 			break;
+		spin_little();
 	}
 	pair_best(&to);
 	if (pit_over() || to.p_ticks < from.p_ticks + CALIBRATE_TICKS)
