@@ -31,7 +31,8 @@ def boot(request, kernel):
     machines = []
 
     def start(prompt=True, **options):
-        name = request.node.nodeid.split('/')[-1].replace('.py::', '.').replace('::', '.')
+        path, _, name = request.node.nodeid.partition('.py::')
+        name = os.path.basename(path) + '.' + name.replace('::', '.')
         if machines:
             name += f'.{len(machines) + 1}'
         machine = harness.Machine(name, **options)
@@ -81,7 +82,8 @@ def pytest_runtest_logreport(report):
     outcome = 'failed' if report.failed else 'skipped' if report.skipped else 'passed'
     _outcomes[report.nodeid] = outcome
     word = {'passed': 'ok    ', 'failed': 'FAILED', 'skipped': 'skip  '}[outcome]
-    name = report.nodeid.split('/')[-1].replace('.py::', '.')
+    path, _, name = report.nodeid.partition('.py::')
+    name = os.path.basename(path) + '.' + name
     _progress(f'{word} {name} ({time.monotonic() - _begun[report.nodeid]:.0f} s)')
 
 
