@@ -123,9 +123,10 @@ static void trampoline_fill(struct x86_cpu *xc)
 	    .entry = (uintptr_t)x86_ap_main,
 	    .arg = (uintptr_t)xc,
 	};
+	uintptr_t begin = (uintptr_t)x86_ap_begin;
 
-	memcpy(page, x86_ap_begin, (size_t)(x86_ap_end - x86_ap_begin));
-	memcpy(page + (x86_ap_params - x86_ap_begin), &params, sizeof(params));
+	memcpy(page, x86_ap_begin, (uintptr_t)x86_ap_end - begin);
+	memcpy(page + ((uintptr_t)x86_ap_params - begin), &params, sizeof(params));
 }
 
 /* Have it come as far as START_HERE, or stop it for good. */
