@@ -34,8 +34,10 @@
  *   new CPU, and the old vector is still dispatched where it is. That is once too often, which a
  *   filter answers with "stray", and never too seldom.
  *
- *   Edge. A masked entry forgets edges. So after the entry is written, one interrupt is sent to
- *   the new CPU by hand, for the one that may have come in between. Again once too often at worst.
+ *   Edge. A masked entry forgets edges. If the vector of before is free on the new CPU, the
+ *   half with the CPU alone is written, and nothing has to be masked. If not, one interrupt is sent
+ *   to the new CPU by hand after the entry is written, for the one that may have come in between.
+ *   Again once too often at worst.
  *
  * Invariants (architecture section 9): I1 through a move; I3 as far as the controller goes.
  *
@@ -199,6 +201,19 @@ static bool line_write(struct line *il)
 	return unmasked;
 }
 
+/* Another CPU, the same vector: one write, before which the old CPU is reached, then the new. */
+static void line_write_cpu(struct line *il)
+{
+	struct ioapic *io = il->il_ioapic;
+	bool on = port_intr_disable();
+
+	spin_lock(&io->io_lock);
+	entry_write(io, IOAPIC_ENTRY_HIGH(il->il_pin),
+	    il->il_now.ro_cpu->ci_hwid << ENTRY_CPU_SHIFT);
+	spin_unlock(&io->io_lock);
+	port_intr_restore(on);
+}
+
 static int line_route(struct intr_source *is, struct cpu *ci)
 {
 	struct line *il = is->is_cookie;
@@ -206,13 +221,17 @@ static int line_route(struct intr_source *is, struct cpu *ci)
 	int error;
 
 	KASSERT(il->il_before.ro_cpu == NULL, "%s: routed while it is being routed", is->is_name);
-	error = x86_vector_reserve(ci, &to);
+	error = x86_vector_reserve(ci, il->il_now.ro_vector, &to);
 	if (error != 0)
 		return error;
 	x86_vector_set(&to, is);
-	line_quiet(il);
 	il->il_before = il->il_now;
 	il->il_now = to;
+	if (is->is_trigger == INTR_EDGE && to.ro_vector == il->il_before.ro_vector) {
+		line_write_cpu(il);
+		return 0;
+	}
+	line_quiet(il);
 	if (line_write(il) && is->is_trigger == INTR_EDGE)
 		x86_lapic_send(ci, to.ro_vector);
 	return 0;
@@ -262,7 +281,7 @@ static int line_create(struct ioapic *io, unsigned pin, enum intr_trigger trigge
 	il->il_active_low = active_low;
 	il->il_low = ENTRY_MASKED | (active_low ? ENTRY_ACTIVE_LOW : 0) |
 	    (trigger == INTR_LEVEL ? ENTRY_LEVEL : 0);
-	error = x86_vector_reserve(NULL, &il->il_now);
+	error = x86_vector_reserve(NULL, 0, &il->il_now);
 	if (error != 0)
 		goto no_vector;
 	ksnprintf(name, sizeof(name), "ioapic%u:%u", io->io_number, pin);

@@ -9,8 +9,8 @@
  * looks at x86_lapic_eoi alone.
  *
  * Contexts: machine_intr_init() on the first CPU, before core_init(), once memory can be mapped;
- * x86_lapic_init_ap() on each other CPU, interrupts off; everything that sends: any context, also in
- * an NMI. No locks: the registers belong to the CPU that runs.
+ * x86_lapic_init_ap() on each other CPU, interrupts off; what sends: any context, also in an NMI.
+ * No locks: the registers belong to the CPU that runs.
  *
  * Vectors: 0x20 to 0xef are handed out at run time (vector.c); 0xf0 upwards are fixed (x86.h).
  * The task priority register stays 0: levels are kept by the core in l_ipl, not by the controller.

@@ -118,27 +118,37 @@ static struct cpu *vector_choose(void)
 	return cpu_lookup(best);
 }
 
+static bool vector_try(struct vector_cpu *vc, unsigned bit)
+{
+	if ((vc->vc_used[bit / 64] >> (bit % 64) & 1) != 0)
+		return false;
+	vc->vc_used[bit / 64] |= (uint64_t)1 << (bit % 64);
+	vc->vc_count++;
+	return true;
+}
+
 /*
- * A free number of `vc`, or 0. The search goes on where the last one ended, so that a number rests
- * for long before it means something else: a late interrupt is then a stray, not another's.
+ * A free number of `vc`, `wish` if that is one and free; or 0. Else the search goes on where the
+ * last one ended, so that a number rests for long before it means something else: a late interrupt
+ * is then a stray, not another's.
  */
-static uint8_t vector_take(struct vector_cpu *vc)
+static uint8_t vector_take(struct vector_cpu *vc, uint8_t wish)
 {
 	unsigned i, bit;
 
+	if (wish != 0 && vector_try(vc, wish - X86_VEC_FIRST))
+		return wish;
 	for (i = 0; i < VECTORS; i++) {
 		bit = (vc->vc_next + i) % VECTORS;
-		if ((vc->vc_used[bit / 64] >> (bit % 64) & 1) != 0)
+		if (!vector_try(vc, bit))
 			continue;
-		vc->vc_used[bit / 64] |= (uint64_t)1 << (bit % 64);
-		vc->vc_count++;
 		vc->vc_next = bit + 1;
 		return (uint8_t)(X86_VEC_FIRST + bit);
 	}
 	return 0;
 }
 
-int x86_vector_reserve(struct cpu *ci, struct x86_route *out)
+int x86_vector_reserve(struct cpu *ci, uint8_t wish, struct x86_route *out)
 {
 	bool anywhere = ci == NULL;
 	uint8_t vector = 0;
@@ -154,7 +164,7 @@ int x86_vector_reserve(struct cpu *ci, struct x86_route *out)
 	if (anywhere)
 		ci = vector_choose();
 	if (ci != NULL)
-		vector = vector_take(&vector_cpus[ci->ci_index]);
+		vector = vector_take(&vector_cpus[ci->ci_index], wish);
 	spin_unlock(&vector_lock);
 	port_intr_restore(on);
 	if (vector == 0) {
@@ -300,7 +310,8 @@ static void msi_unmask(struct intr_source *is)
 /*
  * Address and data are two stores to the device. One that can mask is masked between them and keeps
  * what happens meanwhile. One that cannot may send the old vector to the new CPU, where it is
- * nobody's or another's: so it is sent one message by us, for the one that may be lost.
+ * nobody's or another's. So the old number is taken there too if it is free; if not, the new CPU
+ * is sent one message by us, for the one that may be lost.
  */
 static int msi_route(struct intr_source *is, struct cpu *ci)
 {
@@ -311,7 +322,7 @@ static int msi_route(struct intr_source *is, struct cpu *ci)
 	int error;
 
 	KASSERT(ms->ms_before.ro_cpu == NULL, "%s: routed while it is being routed", is->is_name);
-	error = x86_vector_reserve(ci, &to);
+	error = x86_vector_reserve(ci, ms->ms_now.ro_vector, &to);
 	if (error != 0)
 		return error;
 	x86_vector_set(&to, is);
@@ -327,7 +338,8 @@ static int msi_route(struct intr_source *is, struct cpu *ci)
 		ms->ms_ops->msi_mask(ms->ms_cookie, false);
 	spin_unlock(&is->is_lock);
 	port_intr_restore(on);
-	if (ms->ms_ops->msi_mask == NULL && is->is_nhandlers > 0)
+	if (ms->ms_ops->msi_mask == NULL && to.ro_vector != ms->ms_before.ro_vector &&
+	    is->is_nhandlers > 0)
 		x86_lapic_send(ci, to.ro_vector);
 	return 0;
 }
@@ -369,7 +381,7 @@ int machine_msi_source(const char *name, uint32_t index, const struct machine_ms
 		return ENOMEM;
 	ms->ms_ops = ops;
 	ms->ms_cookie = cookie;
-	error = x86_vector_reserve(NULL, &ms->ms_now);
+	error = x86_vector_reserve(NULL, 0, &ms->ms_now);
 	if (error != 0) {
 		port_mem_free(ms, sizeof(*ms));
 		return error;

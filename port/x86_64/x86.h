@@ -164,13 +164,14 @@ struct x86_route {
 void x86_vector_cpu_up(struct cpu *ci);
 
 /*
- * x86_vector_reserve - a vector of `ci`, NULL: of the CPU with most free. ENOSPC, EINVAL (the CPU
- * is not up), both with a message. Then x86_vector_set() says whose it is, before any interrupt.
+ * x86_vector_reserve - a vector of `ci`, NULL: of the CPU with most free; number `wish` if it is
+ * not 0 and free there. ENOSPC, EINVAL (the CPU is not up), both with a message. Then
+ * x86_vector_set() says whose it is, before any interrupt.
  * x86_vector_settled - `route` was left: on its CPU, interrupts off: nothing of it is pending?
  * then it is free. x86_vector_clear - the same from thread context, waiting (bounded): the number
  * stays reserved. x86_vector_free - it is nobody's again.
  */
-int x86_vector_reserve(struct cpu *ci, struct x86_route *out);
+int x86_vector_reserve(struct cpu *ci, uint8_t wish, struct x86_route *out);
 void x86_vector_set(const struct x86_route *route, struct intr_source *is);
 bool x86_vector_settled(struct x86_route *route);
 void x86_vector_clear(const struct x86_route *route);
