@@ -115,7 +115,8 @@ class Machine:
             options.append('--icount')
         if append:
             options += ['--append', append]
-        if kernel:
+        kernel = kernel or os.environ.get('ITHACA_KERNEL')
+        if kernel and not grub:
             options += ['--kernel', kernel]
         if grub:
             options.append('--grub')
