@@ -24,6 +24,10 @@
  * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers may
  * be pending that the lwp before kept out by its level.
  *
+ * Idle CPUs. One that idles declares itself in sched_idlers and then looks through the queues; who
+ * leaves something in a queue looks at sched_idlers afterwards and wakes one (sched_offer()). The
+ * thief that finds more than it takes wakes the next, so a crowd spreads over all that idle.
+ *
  * Contexts: interrupts off. Lock order: turnstile chain or sleep queue -> l_lock -> run queue. Two
  * run queues are held together by a thief only, which does not wait for the second.
  * Invariants: I7, I9 (an lwp is queued at l_pri, which sched_setpri() alone changes).
@@ -83,7 +87,8 @@ static void runq_insert(struct cpu *ci, struct lwp *l, bool head)
 	else
 		list_append(&ci->ci_rq[l->l_pri], &l->l_runq);
 	ci->ci_rq_map |= (uint64_t)1 << l->l_pri;
-	atomic_store_explicit(&ci->ci_rq_len, len + 1, memory_order_relaxed);
+	if (!(l->l_flags & LWP_BOUND))
+		atomic_store_explicit(&ci->ci_rq_len, len + 1, memory_order_relaxed);
 	runq_top(ci);
 }
 
@@ -94,7 +99,8 @@ static void runq_remove(struct cpu *ci, struct lwp *l)
 	list_remove(&l->l_runq);
 	if (list_empty(&ci->ci_rq[l->l_pri]))
 		ci->ci_rq_map &= ~((uint64_t)1 << l->l_pri);
-	atomic_store_explicit(&ci->ci_rq_len, len - 1, memory_order_relaxed);
+	if (!(l->l_flags & LWP_BOUND))
+		atomic_store_explicit(&ci->ci_rq_len, len - 1, memory_order_relaxed);
 	runq_top(ci);
 }
 
@@ -113,11 +119,35 @@ static struct lwp *runq_pick(struct cpu *ci)
 
 /* ---- Becoming runnable ---- */
 
+/* How many wait on `ci` that could run elsewhere. A hint unless its queue is locked. */
+static unsigned sched_left(struct cpu *ci)
+{
+	return atomic_load_explicit(&ci->ci_rq_len, memory_order_relaxed);
+}
+
+/* `ci` has more than it runs: wake an idle CPU. Its bit is taken, so that the next offer goes to
+ * another; if it is busy by the time, it passes the offer on (sched_poked()). */
+static void sched_offer(struct cpu *ci)
+{
+	cpuset_t idlers, bit;
+
+	/* Pairs with the fence in sched_idle(): it declares itself idle and then looks at the
+	 * queues; we have queued and now look who is idle. */
+	atomic_thread_fence(memory_order_seq_cst);
+	idlers = atomic_load_explicit(&sched_idlers, memory_order_relaxed);
+	while ((idlers &= ~CPUSET(ci->ci_index)) != 0) {
+		bit = idlers & -idlers;
+		idlers = atomic_fetch_and_explicit(&sched_idlers, ~bit, memory_order_relaxed);
+		if (idlers & bit) {
+			cpu_poke(cpu_lookup((unsigned)__builtin_ctzll(bit)), IPI_RESCHED);
+			return;
+		}
+	}
+}
+
 /* `l` was queued on `ci`, whose queue is locked: who should know? */
 static void sched_notify(struct cpu *ci, struct lwp *l)
 {
-	cpuset_t idlers;
-
 	/* ci_onproc and l_pri stand still under the lock, so nobody is poked for nothing and
 	 * nobody is forgotten: an equal has to be told too, to start its time slice. */
 	if (l->l_pri >= ci->ci_onproc->l_pri) {
@@ -126,15 +156,9 @@ static void sched_notify(struct cpu *ci, struct lwp *l)
 		else if (l->l_pri == ci->ci_onproc->l_pri)
 			clock_want(ci, clock_ns() + SLICE_NS);
 	}
-	if ((l->l_flags & LWP_BOUND) || ci->ci_onproc == ci->ci_idle)
-		return;
-	/* Pairs with the fence in sched_idle(): it declares itself idle and then looks at the
-	 * queues; we have queued and now look who is idle. */
-	atomic_thread_fence(memory_order_seq_cst);
-	idlers = atomic_load_explicit(&sched_idlers, memory_order_relaxed);
-	idlers &= ~CPUSET(ci->ci_index);
-	if (idlers != 0)
-		cpu_poke(cpu_lookup((unsigned)__builtin_ctzll(idlers)), IPI_RESCHED);
+	/* An idle CPU runs the first one itself. */
+	if (!(l->l_flags & LWP_BOUND) && (ci->ci_onproc != ci->ci_idle || sched_left(ci) > 1))
+		sched_offer(ci);
 }
 
 void sched_enqueue(struct cpu *ci, struct lwp *l, bool head)
@@ -170,6 +194,8 @@ void sched_switch(void)
 	struct lwp *l = curlwp, *next;
 	struct cpu *ci = curcpu();
 
+	if (l == ci->ci_idle)
+		sched_busy(ci);
 	if (l->l_pinned != NULL) {
 		next = ithread_divorce(ci, l);
 	} else {
@@ -188,6 +214,8 @@ void sched_switch(void)
 	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0) {
 		next->l_slice_ns = clock_ns() + SLICE_NS;
 		clock_want(ci, next->l_slice_ns);
+		if (sched_left(ci) != 0)
+			sched_offer(ci);
 	}
 	spin_unlock(&ci->ci_rq_lock);
 	stat_add(&ci->ci_switches, 1);
@@ -241,13 +269,24 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 
 void sched_poked(struct cpu *ci)
 {
-	bool equal;
+	unsigned top, i, n = cpu_count();
+	bool idle;
 
 	spin_lock(&ci->ci_rq_lock);
-	equal = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) == ci->ci_onproc->l_pri;
-	spin_unlock(&ci->ci_rq_lock);
-	if (equal)
+	top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
+	idle = ci->ci_onproc == ci->ci_idle;
+	if (top != 0 && top == ci->ci_onproc->l_pri)
 		clock_want(ci, clock_ns() + SLICE_NS);
+	spin_unlock(&ci->ci_rq_lock);
+	if (idle || top != 0)
+		return;
+	/* Offered something while it was idle, which it is no more: to the next. */
+	for (i = 0; i < n; i++) {
+		if (sched_left(cpu_lookup(i)) != 0) {
+			sched_offer(cpu_lookup(i));
+			return;
+		}
+	}
 }
 
 /* ---- Idle ---- */
@@ -273,12 +312,15 @@ static struct lwp *sched_stealable(struct cpu *from)
 	return NULL;
 }
 
-static bool sched_steal(struct cpu *ci, struct cpu *from)
+enum stolen { STOLEN_NONE, STOLEN_ONE, STOLEN_LATER };
+
+/* LATER: there is one, but its queue is locked or it is still on its stack; both are short. */
+static enum stolen sched_steal(struct cpu *ci, struct cpu *from)
 {
 	struct lwp *l = NULL;
 
-	if (atomic_load_explicit(&from->ci_rq_len, memory_order_relaxed) == 0)
-		return false;
+	if (sched_left(from) == 0)
+		return STOLEN_NONE;
 	spin_lock(&ci->ci_rq_lock);
 	if (spin_trylock(&from->ci_rq_lock)) {
 		l = sched_stealable(from);
@@ -290,18 +332,33 @@ static bool sched_steal(struct cpu *ci, struct cpu *from)
 		spin_unlock(&from->ci_rq_lock);
 	}
 	spin_unlock(&ci->ci_rq_lock);
-	return l != NULL;
+	if (sched_left(from) != 0 && l != NULL)
+		sched_offer(from);
+	return l != NULL ? STOLEN_ONE : sched_left(from) != 0 ? STOLEN_LATER : STOLEN_NONE;
 }
 
 bool sched_idle(struct cpu *ci)
 {
 	unsigned n = cpu_count(), i;
+	enum stolen got;
+	bool later;
 
-	atomic_fetch_or_explicit(&sched_idlers, CPUSET(ci->ci_index), memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with that in sched_notify() */
-	for (i = 1; i < n; i++)
-		if (sched_steal(ci, cpu_lookup((ci->ci_index + i) % n)))
-			return true;
+	do {
+		atomic_fetch_or_explicit(&sched_idlers, CPUSET(ci->ci_index), memory_order_relaxed);
+		atomic_thread_fence(memory_order_seq_cst); /* pairs with that in sched_offer() */
+		later = false;
+		for (i = 1; i < n; i++) {
+			got = sched_steal(ci, cpu_lookup((ci->ci_index + i) % n));
+			if (got == STOLEN_ONE)
+				return true;
+			later |= got == STOLEN_LATER;
+		}
+		if (later) { /* let in who may be waiting for this CPU meanwhile */
+			port_intr_enable();
+			port_pause();
+			(void)port_intr_disable();
+		}
+	} while (later);
 	return false;
 }
 

@@ -86,7 +86,7 @@ struct cpu {
 	uint64_t ci_rq_map;               /* (q) bit a priority */
 	struct list ci_rq[PRI_COUNT];     /* (q) */
 	struct lwp *ci_onproc;            /* (q) whom sched_switch() chose last */
-	_Atomic unsigned ci_rq_len;       /* (~) written under (q); a hint to thieves */
+	_Atomic unsigned ci_rq_len;       /* (~) not bound; written under (q); a hint to thieves */
 
 	_Alignas(64) _Atomic unsigned ci_ipi; /* (~) IPI_*, taken by exchange in intr_ipi() */
 	struct lwp *_Atomic ci_gifts;     /* (~) ithreads given to this CPU, linked by l_next */
