@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define CONSOLE_SIZE 0x40000u
-#define TRACE_SIZE 48u
+#define TRACE_SIZE 32u
 #define ALT_STACK_SIZE 0x10000u
 #define FRAMES_MAX 24
 

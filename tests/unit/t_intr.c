@@ -353,7 +353,7 @@ SIM_TEST(set_holds_mask_until_the_last, 1, 0)
 
 	mutex_init(&gate, "gate", IPL_NONE);
 	tdev_init(&a, "a", INTR_LEVEL, 0, IPL_NET, true);
-	tdev_share(&b, &a, "b", IPL_NET, true);
+	tdev_share(&b, &a, "b", IPL_TTY, true);
 	mutex_enter(&gate);
 	a.td_hw = b.td_hw = a.td_raised = b.td_raised = 1;
 	sim_line_raise(a.td_line);

@@ -360,8 +360,8 @@ SIM_TEST(divorced_comes_before_lwps, 1, 0)
 	struct lwp *hog;
 
 	tdev_init(&td, "dev", INTR_EDGE, 0, IPL_BIO, true);
-	CHECK_EQ(lwp_create("hog", PRI_MAX, cpu_lookup(0), LWP_JOINABLE, burn, &stop, &hog), 0);
 	lwp_setpri(curlwp, PRI_MAX);
+	CHECK_EQ(lwp_create("hog", PRI_MAX, cpu_lookup(0), LWP_JOINABLE, burn, &stop, &hog), 0);
 	tdev_raise(&td);
 	while (nran == 0)
 		lwp_yield();

@@ -84,7 +84,7 @@ static void contend_all(int ipl)
 	unsigned left = 8;
 
 	mutex_init(&m, "m", ipl);
-	for (unsigned i = 0; i < left; i++)
+	for (unsigned i = 0; i < 8; i++)
 		CHECK_EQ(lwp_create("contend", PRI_MIN + (int)sim_random(PRI_MAX), NULL, 0, contend,
 		    &left, NULL), 0);
 	while (left > 0)

@@ -219,7 +219,7 @@ SIM_TEST(lends_to_queued_owner_elsewhere, 2, 100)
 	lwp_setpri(curlwp, 40);
 	CHECK_EQ(lwp_create("low", 5, cpu_lookup(1), LWP_JOINABLE, low_holder, (void *)(uintptr_t)"l",
 	    &low), 0);
-	while (mutex_owner(&a) == NULL)
+	while (low->l_state != LWP_SLEEP)
 		port_pause();
 	CHECK_EQ(lwp_create("hog", 20, cpu_lookup(1), LWP_JOINABLE, spin_hog, NULL, &h), 0);
 	lwp_sleep_ns(3 * NS_PER_MS);
