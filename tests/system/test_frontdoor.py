@@ -328,6 +328,21 @@ def test_the_terminal_is_left_as_it_was(tiny, leave):
 
 # ---- with the kernel itself ----
 
+def test_a_person_may_reboot(kernel):
+    child = pexpect.spawn(ITHACA, ['run', '--kernel', kernel], encoding='utf-8', timeout=120)
+    try:
+        child.expect_exact(harness.PROMPT)
+        child.send('reboot\r')
+        child.expect('(?m)^Ithaca')
+        child.expect_exact(harness.PROMPT)
+        child.send('poweroff\r')
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+    finally:
+        child.close(force=True)
+
+
 def test_exec_types_prints_and_powers_off(kernel):
     done = ithaca('run', '--cpus', '2', '--exec', 'uptime; help')
     assert done.returncode == 0, done.stdout + done.stderr
