@@ -3,8 +3,8 @@
  * cmd_edu.c - edu: have QEMU's teaching devices interrupt, compute, move memory and misbehave.
  *
  * Contexts: the shell's lwp. What a unit does is in dev/edu.c and dev/edu_intr.c; here are words
- * and numbers. A long raise is done in pieces, so that Ctrl-C ends it between two of them. The mutex
- * of mode "block" is shell_edu_mutex(), which `hold` and `divorce` (cmd_load.c) take.
+ * and numbers. A long raise is done in pieces, so that Ctrl-C ends it between two of them. The
+ * mutex of mode "block" is shell_edu_mutex(), which `hold` and `divorce` (cmd_load.c) take.
  * Read next: dev/edu.h.
  */
 #include "app/shell.h"

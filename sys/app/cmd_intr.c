@@ -4,9 +4,9 @@
  *
  * Three tables with an empty line between: a row for each source ("dispatch": its interrupts, and
  * the time in hard-interrupt context) and one for each of its handlers (runs of the thread
- * function, or calls of the filter where there is no other, and the time they took); a row for each
- * CPU; one line about the pool. Rates and shares are since the intrstat before; counts since the start of
- * the system or the last -z. A share is of one CPU.
+ * function and the time they took; of one that is a filter alone, calls of it, whose time is in
+ * the dispatch); a row for each CPU; one line about the pool. Rates and shares are since the
+ * intrstat before; counts since the start of the system or the last -z. A share is of one CPU.
  *
  * Contexts: the shell's lwp. No locks: sample.c copies the counts. Read next: sample.c.
  */

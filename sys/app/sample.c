@@ -78,14 +78,23 @@ static int finish(struct sample *sa)
 }
 
 /* sum - each CPU's counts into the row. */
-static void sum(struct sample_row *row, const struct intr_stats *st, bool filter_only)
+static void sum(struct sample_row *row, const struct intr_stats *st)
 {
 	for (unsigned i = 0; i < cpu_count(); i++, st++) {
-		row->sr_by_cpu[i] = load(filter_only ? &st->st_filter : &st->st_count);
+		row->sr_by_cpu[i] = load(&st->st_count);
 		row->sr_count += row->sr_by_cpu[i];
 		row->sr_ticks += load(&st->st_ticks);
 		row->sr_stray += load(&st->st_stray);
-		row->sr_filter += load(&st->st_filter);
+	}
+}
+
+/* sum_filter - a handler that is a filter alone: every interrupt of its source asks it, and the
+ * time is the dispatch's. */
+static void sum_filter(struct sample_row *row, const struct intr_stats *st)
+{
+	for (unsigned i = 0; i < cpu_count(); i++, st++) {
+		row->sr_by_cpu[i] = load(&st->st_count);
+		row->sr_count += row->sr_by_cpu[i];
 	}
 }
 
@@ -109,7 +118,7 @@ static bool take_source(struct intr_source *is, void *arg)
 	kstrlcpy(row->sr_source, is->is_name, sizeof(row->sr_source));
 	row->sr_level = IPL_VM;
 	row->sr_cpu = source_cpu(is);
-	sum(row, is->is_stats, false);
+	sum(row, is->is_stats);
 	/* The list is held still by intr_source_each(). */
 	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_relaxed); ih != NULL;
 	     ih = atomic_load_explicit(&ih->ih_next, memory_order_relaxed)) {
@@ -121,8 +130,10 @@ static bool take_source(struct intr_source *is, void *arg)
 		kstrlcpy(row->sr_source, is->is_name, sizeof(row->sr_source));
 		row->sr_level = ih->ih_ipl;
 		row->sr_cpu = source_cpu(is);
-		row->sr_threaded = ih->ih_thread != NULL;
-		sum(row, ih->ih_stats, ih->ih_thread == NULL);
+		if (ih->ih_thread != NULL)
+			sum(row, ih->ih_stats);
+		else
+			sum_filter(row, is->is_stats);
 	}
 	return true;
 }

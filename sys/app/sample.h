@@ -28,8 +28,6 @@ struct sample_row {
 	uint64_t sr_count;
 	uint64_t sr_ticks; /* of the counter */
 	uint64_t sr_stray;
-	uint64_t sr_filter;          /* calls of the filter */
-	bool sr_threaded;            /* handler: has a thread function */
 	uint64_t sr_by_cpu[CPU_MAX]; /* sr_count of each CPU (not of an lwp) */
 	/* of an lwp */
 	uint32_t sr_id;

@@ -44,12 +44,13 @@ static const struct shell_cmd shell_own_cmds[] = {
 };
 
 static const struct shell_cmd *const tables[] = {shell_own_cmds, shell_intr_cmds, shell_irq_cmds,
-    shell_top_cmds, shell_sys_cmds, shell_dev_cmds, shell_edu_cmds,
+    shell_top_cmds, shell_sys_cmds, shell_dev_cmds, shell_edu_cmds, shell_load_cmds,
     shell_tty_cmds};
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 static struct line_editor editor;
 static const struct shell_cmd *running; /* the command that runs, or NULL */
+static bool error_said;                 /* by the command that runs */
 static int last_status;
 
 /* ---- For commands ---- */
@@ -68,6 +69,7 @@ int shell_error(const char *fmt, ...)
 	va_start(ap, fmt);
 	kvsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	error_said = true;
 	if (running != NULL)
 		tty_printf("error: %s: %s\n", running->sh_name, text);
 	else
@@ -77,6 +79,8 @@ int shell_error(const char *fmt, ...)
 
 int shell_usage(void)
 {
+	if (!error_said)
+		shell_error("arguments make no sense");
 	print_usage(running);
 	return 1;
 }
@@ -176,7 +180,9 @@ static int cmd_help(int argc, char **argv)
 		if (cmd == NULL)
 			return shell_error("no command '%s'; `help` lists them", argv[1]);
 		print_usage(cmd);
-		tty_printf("  %s\n%s", cmd->sh_brief, cmd->sh_help != NULL ? cmd->sh_help : "");
+		tty_printf("  %s\n", cmd->sh_brief);
+		if (cmd->sh_help != NULL)
+			tty_write(cmd->sh_help, strlen(cmd->sh_help));
 		return 0;
 	}
 	for (size_t t = 0; t < TABLES; t++) {
@@ -252,6 +258,7 @@ static int command(const char *text, size_t len)
 	running = find(argv[0]);
 	if (running == NULL)
 		return shell_error("no command '%s'; `help` lists them", argv[0]);
+	error_said = false;
 	tty_clear();
 	tty_mode(TTY_SIGNAL);
 	last_status = running->sh_fn(argc, argv);

@@ -45,7 +45,7 @@ extern const struct shell_cmd shell_tty_cmds[];
 int shell_start(void);
 
 /* shell_error - "error: COMMAND: " and the message, as one line. shell_usage - how the command is
- * called. Both return 1, the status of a failure. */
+ * called, after an error if none was said. Both return 1, the status of a failure. */
 int shell_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int shell_usage(void);
 

@@ -19,8 +19,9 @@
  * - the transmit interrupt is enabled while the transmit ring is not empty;
  * - the receive interrupt is disabled exactly while u_held is set, and u_held only while the ring
  *   was found full and the consumer has not yet taken half of it;
- * - the interrupt is an edge on the ISA bus, so the filter ends only when the chip says that it has
- *   nothing more, or makes a new edge by switching the chip's interrupts off and on (rearm()).
+ * - the interrupt is an edge on the ISA bus: a cause that comes while the line is up makes no
+ *   second one. So the filter switches the chip's interrupts off while it works and on at its end:
+ *   the line falls, and if there is still a cause, it rises, once.
  *
  *	CPU 0 (filter)				CPU 1 (uart_recv)
  *	ring full: u_held = true,
@@ -75,7 +76,6 @@
 #define REG_SCRATCH 7
 
 #define FIFO_SIZE 16
-#define ROUNDS_MAX 8             /* of one call of the filter */
 #define POLL_NS (20 * NS_PER_MS) /* how long a polled byte waits for the chip */
 
 /* Locking key: (a) set once before it is shared; (u) u_lock; (~) atomic. */
@@ -85,7 +85,7 @@ struct uart {
 	void *u_arg;               /* (a) */
 	struct intr_handler *u_ih; /* (a) */
 	struct spin u_lock;
-	uint8_t u_ier;    /* (u) what the register holds */
+	uint8_t u_ier;    /* (u) what the register holds, but for a time in service() */
 	bool u_held;      /* (u) receive interrupt off: the ring was full */
 	bool u_want;      /* (u) a sender waits for room */
 	struct ring u_rx; /* produced under (u); consumed by uart_recv()'s one caller */
@@ -110,10 +110,10 @@ static void put(const struct uart *u, unsigned reg, uint8_t value)
 	machine_out8((uint16_t)(u->u_port + reg), value);
 }
 
-/* enable - change the enabled interrupts. (u) held. */
-static void enable(struct uart *u, uint8_t set, uint8_t clear)
+/* enable - these interrupts too, from now on. (u) held, not in service(). */
+static void enable(struct uart *u, uint8_t set)
 {
-	uint8_t ier = (u->u_ier & (uint8_t)~clear) | set;
+	uint8_t ier = u->u_ier | set;
 
 	if (ier != u->u_ier) {
 		u->u_ier = ier;
@@ -121,15 +121,8 @@ static void enable(struct uart *u, uint8_t set, uint8_t clear)
 	}
 }
 
-/* rearm - let the interrupt line fall and, if there is still a cause, rise again. (u) held. */
-static void rearm(struct uart *u)
-{
-	put(u, REG_IER, 0);
-	put(u, REG_IER, u->u_ier);
-}
-
-/* status - the line status. Reading it clears the note of an overrun, so it is counted here, whoever
- * reads. (u) held, or panicking. */
+/* status - the line status. Reading it clears the note of an overrun, so it is counted here,
+ * whoever reads. (u) held, or panicking. */
 static uint8_t status(struct uart *u)
 {
 	uint8_t lsr = get(u, REG_LSR);
@@ -147,7 +140,7 @@ static unsigned receive(struct uart *u, uint8_t lsr)
 	for (unsigned i = 0; i < 2 * FIFO_SIZE && (lsr & LSR_DATA) != 0; i++, lsr = status(u)) {
 		if (ring_room(&u->u_rx) == 0) {
 			u->u_held = true;
-			enable(u, 0, IER_RX);
+			u->u_ier &= (uint8_t)~IER_RX;
 			stat_add(&u->u_ring_full, 1);
 			break;
 		}
@@ -175,33 +168,30 @@ static void transmit(struct uart *u)
 	}
 	stat_add(&u->u_tx_count, n);
 	if (n < FIFO_SIZE)
-		enable(u, 0, IER_TX);
+		u->u_ier &= (uint8_t)~IER_TX;
 }
 
-/* service - until the chip has nothing more to say, or it has been long enough. Returns whether
- * it had anything; *notify: the tty has something to do. (u) held. */
+/* service - take what has arrived, fill an empty transmitter, once each. Returns whether the chip
+ * had asked for it; *notify: the tty has something to do. (u) held. */
 static bool service(struct uart *u, bool *notify)
 {
-	unsigned round;
 	uint8_t lsr;
 
-	for (round = 0; (get(u, REG_IIR) & IIR_NONE) == 0; round++) {
-		if (round == ROUNDS_MAX) {
-			rearm(u);
-			break;
-		}
-		lsr = status(u);
-		if (!u->u_held && receive(u, lsr) > 0)
-			*notify = true;
-		if ((lsr & LSR_THR_EMPTY) != 0)
-			transmit(u);
-		get(u, REG_MSR);
-	}
+	if ((get(u, REG_IIR) & IIR_NONE) != 0)
+		return false;
+	put(u, REG_IER, 0);
+	lsr = status(u);
+	if (!u->u_held && receive(u, lsr) > 0)
+		*notify = true;
+	if ((lsr & LSR_THR_EMPTY) != 0)
+		transmit(u);
+	get(u, REG_MSR);
+	put(u, REG_IER, u->u_ier);
 	if (u->u_want && ring_used(&u->u_tx) <= UART_TX_RING / 2) {
 		u->u_want = false;
 		*notify = true;
 	}
-	return round > 0;
+	return true;
 }
 
 static unsigned uart_filter(void *arg)
@@ -263,7 +253,7 @@ static void uart_console(const char *text, size_t len)
 	while (polled && ring_used(&u->u_tx) > 0)
 		send_polled(u);
 	if (!polled) {
-		enable(u, IER_TX, 0);
+		enable(u, IER_TX);
 		spin_unlock(&u->u_lock);
 		port_intr_restore(on);
 	}
@@ -282,7 +272,7 @@ size_t uart_recv(struct uart *u, char *buf, size_t n)
 	spin_lock(&u->u_lock);
 	if (u->u_held && ring_used(&u->u_rx) <= UART_RX_RING / 2) {
 		u->u_held = false;
-		enable(u, IER_RX, 0);
+		enable(u, IER_RX);
 	}
 	spin_unlock(&u->u_lock);
 	port_intr_restore(on);
@@ -300,7 +290,7 @@ size_t uart_send(struct uart *u, const char *buf, size_t n)
 	if (sent < n)
 		u->u_want = true;
 	if (ring_used(&u->u_tx) > 0)
-		enable(u, IER_TX, 0);
+		enable(u, IER_TX);
 	spin_unlock(&u->u_lock);
 	port_intr_restore(on);
 	return sent;
@@ -408,7 +398,7 @@ static void go(struct uart *u)
 	bool on = port_intr_disable();
 
 	spin_lock(&u->u_lock);
-	enable(u, IER_RX | IER_LINE, 0);
+	enable(u, IER_RX | IER_LINE);
 	spin_unlock(&u->u_lock);
 	port_intr_restore(on);
 	console = u;
