@@ -84,9 +84,9 @@ void mutex_spin_enter(struct mutex *m)
 	if (l->l_spin_depth++ == 0) {
 		l->l_spin_intr = intr;
 		l->l_spin_ipl = l->l_ipl;
-		if (l->l_ipl < m->m_ipl)
-			l->l_ipl = m->m_ipl;
 	}
+	if (l->l_ipl < m->m_ipl)
+		l->l_ipl = m->m_ipl;
 	/* Acquire: pairs with the release in mutex_spin_exit(). */
 	while (atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire)) {
 		while (atomic_load_explicit(&m->m_held, memory_order_relaxed) && !panicking())
@@ -122,9 +122,9 @@ static bool mutex_spin_tryenter(struct mutex *m)
 	if (l->l_spin_depth++ == 0) {
 		l->l_spin_intr = intr;
 		l->l_spin_ipl = l->l_ipl;
-		if (l->l_ipl < m->m_ipl)
-			l->l_ipl = m->m_ipl;
 	}
+	if (l->l_ipl < m->m_ipl)
+		l->l_ipl = m->m_ipl;
 	return true;
 }
 
