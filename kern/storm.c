@@ -436,8 +436,9 @@ static bool storm_line(struct storm *st, char *buf, size_t size)
 		line_storm(st, names, buf, size);
 	} else if (st->st_say & SAY_CALM) {
 		st->st_say &= (uint8_t)~SAY_CALM;
-		ksnprintf(buf, size, "storm: %s has calmed down; it was held %llu times\n",
-		    is->is_name, (unsigned long long)st->st_holds_storm);
+		ksnprintf(buf, size, "storm: %s has calmed down; it was held %llu time%s\n",
+		    is->is_name, (unsigned long long)st->st_holds_storm,
+		    st->st_holds_storm == 1 ? "" : "s");
 	} else if (st->st_say & SAY_STUCK) {
 		st->st_say &= (uint8_t)~SAY_STUCK;
 		handler_names(is, st->st_stuck_set, names, sizeof(names));
