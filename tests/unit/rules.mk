@@ -2,4 +2,5 @@
 # t_X.c tests kern/X.c (or lib/X.c); the files without t_ are their driver. Of the system, what
 # needs no machine is tested here too.
 UNIT_SRC := $(wildcard tests/unit/*.c) $(wildcard sys/app/line.c) \
-	sys/mem/page.c sys/mem/kmem.c sys/mem/vmap.c
+	sys/mem/page.c sys/mem/kmem.c sys/mem/vmap.c \
+	sys/bus/acpi.c sys/bus/pci.c sys/bus/pci_cap.c sys/bus/pci_route.c
