@@ -3,10 +3,10 @@
  * mem.c - memory and stacks of the simulated machine, and allocations that fail on request.
  *
  * Both come out of areas at fixed addresses, so that a seed replays exactly. A block has a header
- * with its size: whoever frees with another size is told. Freed memory is filled with POISON, and looked
- * at when it is given out again: a write after the free is found then. Blocks are reused last in,
- * first out, which is the worst case for whoever keeps a stale pointer. A stack has a page beneath
- * it that faults (report.c).
+ * with its size: whoever frees with another size is told. Freed memory is filled with POISON, and
+ * looked at when it is given out again: a write after the free is found then. Blocks are reused
+ * last in, first out, which is the worst case for whoever keeps a stale pointer. A stack has a page
+ * beneath it that faults (report.c).
  *
  * Contexts: as port.h says, thread context below IPL_VM with no spin mutex held; asserted.
  * Not for sharing between host threads. Next: sim.c.
@@ -88,8 +88,8 @@ static void check_context(const char *what)
 	if (l == NULL)
 		return;
 	if (sim_me()->v_service != NULL || IPL_IS_HARD(l->l_ipl) || l->l_spin_depth != 0)
-		sim_failed("%s in hard-interrupt context or with a spin mutex held (lwp %s, level %s)",
-		    what, l->l_name, spl_name(l->l_ipl));
+		sim_failed("%s in hard context or with a spin mutex held (lwp %s, level %s)", what,
+		    l->l_name, spl_name(l->l_ipl));
 }
 
 static unsigned class_of(size_t size)

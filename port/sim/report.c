@@ -176,8 +176,8 @@ void port_backtrace(void)
 	const struct lwp *l = sim_cpu != NULL ? curlwp : NULL;
 
 	for (unsigned n = 0; l != NULL && n < FRAMES_MAX; n++) {
-		if ((uintptr_t)fp >= l->l_stack_top || (uintptr_t)fp < l->l_stack_top - l->l_stack_size ||
-		    fp[1] == 0)
+		if ((uintptr_t)fp >= l->l_stack_top ||
+		    (uintptr_t)fp < l->l_stack_top - l->l_stack_size || fp[1] == 0)
 			break;
 		printf("  at %#lx\n", (unsigned long)fp[1]);
 		fp = (uintptr_t *)fp[0];

@@ -5,3 +5,9 @@ PORT_KIND := host
 PORT_SRC := $(wildcard port/sim/*.c port/sim/*.S)
 PORT_CFLAGS := -fno-stack-protector -fno-pie -fno-builtin -D_GNU_SOURCE
 PORT_LDLIBS := -no-pie
+
+# Every access of the core to memory calls port/sim/access.c. Not for the link: no runtime.
+$(B)/kern/%.o: CFLAGS += -fsanitize=thread
+ifeq ($(CC_KIND),gcc)
+$(B)/kern/%.o: CFLAGS += -Wno-tsan
+endif

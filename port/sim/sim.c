@@ -3,22 +3,26 @@
  * sim.c - the simulated machine: the unmodified core on the host, in one host thread.
  *
  * Every lwp has a stack of its own; a CPU is whatever it executes at the moment, on whichever of
- * these. sim_point() is called wherever the schedule may turn elsewhere: at each function of port.h
- * that an interrupt or another CPU could slip in before, and where a test asks for it. It lets time go on, runs
- * the devices' events that are due, decides which CPU runs on from here (changing stacks if it is
- * another), and then whether that CPU takes an interrupt first. All decisions are made there and come from the seed, so a seed
+ * these. sim_point() is called wherever the schedule may turn elsewhere: before each access of the
+ * core to memory (access.c), at each function of port.h that an interrupt or another CPU could slip
+ * in before, and where a test asks for it. It lets time go on, runs the devices' events that are
+ * due, decides which CPU runs on from here (changing stacks if it is another), and then whether
+ * that CPU takes an interrupt first. All decisions are made there and come from the seed, so a seed
  * replays exactly.
  *
- * An interrupt is delivered on the stack of the lwp that runs, interrupts off, as entry.h says; it may
- * come back on another CPU, if the lwp was preempted and moved, and so nothing of the CPU is kept over it.
+ * An interrupt is delivered on the stack of the lwp that runs, interrupts off, as entry.h says; it
+ * may come back on another CPU, if the lwp was preempted and moved, and so nothing of the CPU is
+ * kept over it.
  *
- * Time is virtual: STEP_NS a point, and when every CPU waits for an interrupt and none is on its way, on to the
- * next deadline or event at once. With none of these everybody would wait for ever: that is reported.
+ * Time is virtual: a few ns a point, and when every CPU waits for an interrupt and none is on its
+ * way, on to the next deadline or event at once. With none of these everybody would wait for ever:
+ * that is reported.
  *
  * Checked here all along: what port.h asks of the core (interrupts off for a switch, one EOI an
- * interrupt before they are on again), that an lwp is resumed once and in one place, and I7. line.c checks I3.
+ * interrupt before they are on again), that an lwp is resumed once and in one place, and I7.
+ * line.c checks I3.
  *
- * Not for measuring. Next: line.c, mem.c, report.c, switch.S.
+ * Contexts: see sim.h. Not for measuring. Next: line.c, access.c, mem.c, report.c, switch.S.
  */
 #include "simint.h"
 
@@ -30,6 +34,7 @@
 #include <string.h>
 
 #define STEP_NS 20
+#define ACCESS_NS 2
 #define WORK_NS (5 * NS_PER_US) /* sim_work() from point to point */
 
 /* As switch.S leaves them on a stack. */
@@ -56,6 +61,7 @@ struct cpu *sim_cpu;
 struct sim_vcpu sim_vcpus[CPU_MAX];
 unsigned sim_ncpus;
 bool sim_up;
+bool sim_drawn;
 bool sim_in_event;
 uint64_t sim_steps;
 
@@ -294,7 +300,7 @@ void sim_point(enum sim_kind kind)
 	if (!sim_up || sim_in_event)
 		return;
 	sim_steps++;
-	now_ns += STEP_NS;
+	now_ns += kind == SIM_ACCESS ? ACCESS_NS : STEP_NS;
 	run_due();
 	sim_line_check();
 	next_cpu(kind);
@@ -312,7 +318,17 @@ void sim_work(uint64_t ns)
 	}
 }
 
-/* ---- port.h: interrupts of this CPU ---- */
+/* ---- port.h: who am I, interrupts of this CPU ---- */
+
+struct cpu *sim_curcpu(void)
+{
+	return sim_cpu;
+}
+
+struct lwp *sim_curlwp(void)
+{
+	return atomic_load_explicit(&sim_cpu->ci_curlwp, memory_order_relaxed);
+}
 
 bool sim_intr_disable(void)
 {
@@ -547,7 +563,7 @@ static void finish(void)
 
 	sim_point(SIM_TEST);
 	sim_line_check();
-	sim_up = false;
+	sim_up = sim_drawn = false;
 	sim_stack_switch(&gone, host_sp, NULL, NULL);
 }
 
@@ -578,6 +594,7 @@ static void boot(void *unused)
 	v->v_started = true;
 	core_boot(&v->v_ci, stack, size);
 	sim_up = true;
+	sim_drawn = config.random;
 	core_init();
 	if (!v->v_intr)
 		sim_failed("core_init() returned with interrupts off");

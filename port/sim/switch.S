@@ -2,14 +2,17 @@
 /*
  * switch.S - changing stacks on the host: all the assembly of the simulated machine.
  *
- *	void *sim_stack_switch(uintptr_t *save, uintptr_t to, _Atomic uint8_t *running, void *value)
- *		Leave this stack, its pointer in *save; go on where the one at `to` left, for which
- *		this returns `value`. Once *save can be resumed, *running (if not NULL) becomes 0.
+ *	void *sim_stack_switch(uintptr_t *save, uintptr_t to, _Atomic uint8_t *running,
+ *	    void *value)
+ *		Leave this stack, its pointer in *save; go on where the one at `to` left, for
+ *		which this returns `value`. Once *save can be resumed, *running (if not NULL)
+ *		becomes 0.
  *	void *sim_stack_start(uintptr_t *save, uintptr_t top, void (*fn)(void *), void *arg)
- *		Leave likewise; call fn(arg), which does not return, with the stack that ends at `top`.
+ *		Leave likewise; call fn(arg), which does not return, with the stack that ends at
+ *		`top`.
  *
- * A stack that was left has the saved registers at its pointer, SIM_FRAME_WORDS of them, the
- * address to go on at last on x86-64 and at word SIM_FRAME_PC on AArch64: sim.c builds the same for a new lwp.
+ * A stack that was left has the saved registers at its pointer, and the address to go on at as
+ * word FRAME_PC of them: sim.c builds the same for a new lwp.
  */
 #if defined(__x86_64__)
 

@@ -4,8 +4,8 @@
  *
  *	unit [-k SUBSTRING] [-s SEED] [-n SEEDS] [-l] [-v]
  *
- * Each test, once a seed, is forked off with its output in a file in memory; that is printed when the
- * test fails, or always with -v. What ends a child is told by its status: 0 passed, ST_SKIP,
+ * Each test, once a seed, is forked off with its output in a file in memory; that is printed when
+ * the test fails, or always with -v. What ends a child is told by its status: 0 passed, ST_SKIP,
  * ST_PANIC (the core's port_die()), anything else failed. The last line counts.
  *
  * Not for measuring, and it knows nothing of what is tested. Next: port/sim/sim.c.
@@ -13,8 +13,8 @@
 #include "unit.h"
 
 #include <ithaca/print.h>
-#include <sim/sim.h>
 #include <signal.h>
+#include <sim/sim.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #ifndef PORT_INLINE_H
 #define PORT_INLINE_H
 
-/* The CPU that the host thread plays at the moment. Changes at every sim_point(). */
-extern struct cpu *sim_cpu;
-
+/* Calls, so that the two loads of curlwp are one step: the core's own accesses are instrumented. */
+struct cpu *sim_curcpu(void);
+struct lwp *sim_curlwp(void);
 bool sim_intr_disable(void);
 void sim_intr_enable(void);
 bool sim_intr_enabled(void);
@@ -19,13 +19,12 @@ uint64_t sim_counter(void);
 
 static inline struct cpu *curcpu(void)
 {
-	return sim_cpu;
+	return sim_curcpu();
 }
 
-/* struct cpu is not known yet where this is included: ci_curlwp is at offset 8 (cpu.h). */
 static inline struct lwp *port_curlwp(void)
 {
-	return *(struct lwp **)(void *)((char *)sim_cpu + 8);
+	return sim_curlwp();
 }
 
 static inline bool port_intr_disable(void)
