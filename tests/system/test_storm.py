@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Sources that misbehave are held, said once on the console, and recover; others go on meanwhile."""
+"""Sources that misbehave are held, said once on the console, and recover; others go on."""
 
 import re
 
