@@ -15,6 +15,7 @@
 #include <ithaca/intr.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
+#include <ithaca/sleepq.h>
 #include <ithaca/string.h>
 
 #define RAISE_MAX 1000000000ull
@@ -169,6 +170,26 @@ static int post(unsigned unit, const char *text)
 	return failed(unit, error);
 }
 
+/* fire - N raises by an lwp of the driver's; `wait` until they are done, `stop` them sooner. */
+static int fire(unsigned unit, const char *text)
+{
+	uint64_t n;
+	int error;
+
+	if (strcmp(text, "wait") != 0 && strcmp(text, "stop") != 0) {
+		if (!shell_number(text, "number of raises", 1, RAISE_MAX, &n))
+			return 1;
+		return failed(unit, edu_fire(unit, n));
+	}
+	while (text[0] == 'w' && edu_firing(unit) && !shell_interrupted())
+		lwp_sleep_ns(10 * NS_PER_MS);
+	error = edu_fire_end(unit, &n);
+	if (error == ENOENT)
+		return shell_error("unit %u: nothing fires", unit);
+	tty_printf("edu%u: fired %llu\n", unit, (unsigned long long)n);
+	return failed(unit, error);
+}
+
 /* ---- Work ---- */
 
 static int fact(unsigned unit, const char *text)
@@ -318,6 +339,7 @@ static const struct {
     {"raise", raise},
     {"burst", burst},
     {"post", post},
+    {"fire", fire},
     {"fact", fact},
     {"dma", dma},
     {"timeout", timeout},
@@ -370,12 +392,14 @@ static void complete(struct line_editor *le, int arg, char **argv)
 
 const struct shell_cmd shell_edu_cmds[] = {
     {"edu",
-	"[-u UNIT] list | stats | clear | raise N | burst N | post N | fact N | dma BYTES |\n"
-	"           mode MODE [ARG] [LEVEL] | timeout MS | attach msi|intx | detach",
+	"[-u UNIT] list | stats | clear | raise N | burst N | post N |\n"
+	"           fire N|wait|stop | fact N | dma BYTES | mode MODE [ARG] [LEVEL] |\n"
+	"           timeout MS | attach msi|intx | detach",
 	"QEMU's teaching devices: raise, compute, move, misbehave",
 	"  raise    N interrupts, each after the handler of the one before has run\n"
 	"  burst    N as fast as it goes; the device merges them; the last must be handled\n"
 	"  post     N, and wait for nothing\n"
+	"  fire     as raise, in the background; wait for its end, or stop it\n"
 	"  fact     N! modulo 2^32, computed by the device, whose interrupt wakes us\n"
 	"  dma      BYTES to the device's buffer and back, compared\n"
 	"  mode     what the handler does; LEVEL is bio, net or tty:\n"

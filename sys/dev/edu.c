@@ -63,7 +63,7 @@ unsigned edu_count(void)
 	return atomic_load_explicit(&nunits, memory_order_acquire);
 }
 
-static struct edu *edu_find(unsigned unit)
+struct edu *edu_find(unsigned unit)
 {
 	return unit < edu_count() ? units[unit] : NULL;
 }
@@ -405,6 +405,7 @@ int edu_probe(struct pci_dev *pd)
 	mutex_init(&u->u_raise, "edu raise", IPL_NONE);
 	mutex_init(&u->u_work, "edu work", IPL_NONE);
 	mutex_init(&u->u_lock, "edu", IPL_TTY);
+	mutex_init(&u->u_fire_lock, "edu fire", IPL_NONE);
 	cv_init(&u->u_cv, "edu work");
 	cv_init(&u->u_idle, "edu idle");
 	units[unit] = u;

@@ -108,6 +108,16 @@ int edu_burst(unsigned unit, uint64_t n, uint64_t *done);
 /* edu_post - raise one and do not wait for anything. */
 int edu_post(unsigned unit);
 
+/*
+ * edu_fire - have an lwp of its own do edu_raise() n times, while the caller goes on. EBUSY: one does
+ * already, or was not ended; ENOMEM. edu_firing - it has not come to its end.
+ * edu_fire_end - stop it, wait for it; *done is how many were handled. ENOENT: there is none; else
+ * what edu_raise() answered it.
+ */
+int edu_fire(unsigned unit, uint64_t n);
+bool edu_firing(unsigned unit);
+int edu_fire_end(unsigned unit, uint64_t *done);
+
 /* edu_set_timeout - how long an operation waits for its interrupt; 5 s at first. 1 ms to 60 s.
  * ERANGE. */
 int edu_set_timeout(unsigned unit, uint64_t ns);

@@ -101,6 +101,14 @@ struct edu {
 	uint64_t u_again;         /* only the thread function: reschedules left */
 	uint64_t u_again_for;     /* same: the raise that they belong to */
 
+	struct mutex u_fire_lock;     /* what follows, for edu_fire.c */
+	struct lwp *u_fire;           /* (m: u_fire_lock) to be joined; NULL: none */
+	uint64_t u_fire_n;            /* (a) for the lwp */
+	int u_fire_error;             /* (a) by the lwp, read when it is joined */
+	_Atomic uint64_t u_fire_done; /* (~) for show */
+	_Atomic bool u_fire_stop;     /* (~) relaxed */
+	_Atomic bool u_firing;        /* (~) release in fire_main(), acquire in edu_firing() */
+
 	struct edu_counts u_count; /* (~) relaxed: counted, read for show */
 };
 
@@ -124,6 +132,9 @@ static inline void edu_bump(_Atomic uint64_t *counter)
 	/* Relaxed: a count orders nothing. */
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
+
+/* edu_find - the unit, or NULL. Any context. */
+struct edu *edu_find(unsigned unit);
 
 /* edu_establish - handlers for u_mode at u_ipl; then whatever the device shows is sent again.
  * edu_disestablish - take them away, in the midst of interrupts. Thread context, u_admin held. */
