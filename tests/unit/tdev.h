@@ -20,6 +20,7 @@
 struct tdev {
 	struct sim_line *td_line;
 	struct intr_handler *td_ih;
+	struct tdev *td_peer;    /* another on the same line, in a ring; NULL: none */
 	unsigned td_raised, td_hw, td_ring, td_done;
 	unsigned td_filters, td_runs, td_strays;
 	unsigned td_answer;      /* of the filter when it has work; 0: both */
@@ -43,11 +44,15 @@ static inline void tdev_raise(struct tdev *td)
 
 static inline bool tdev_take(struct tdev *td)
 {
-	bool any = td->td_hw != 0;
+	bool any = td->td_hw != 0, up = false;
+	const struct tdev *peer;
 
 	td->td_ring += td->td_hw;
 	td->td_hw = 0;
-	sim_line_lower(td->td_line);
+	for (peer = td->td_peer; peer != NULL && peer != td; peer = peer->td_peer)
+		up |= peer->td_hw != 0;
+	if (!up)
+		sim_line_lower(td->td_line);
 	return any;
 }
 
@@ -99,10 +104,14 @@ static inline void tdev_init(struct tdev *td, const char *name, enum intr_trigge
 }
 
 /* Another device that shares the line of `with`. */
-static inline void tdev_share(struct tdev *td, const struct tdev *with, const char *name, int ipl,
+static inline void tdev_share(struct tdev *td, struct tdev *with, const char *name, int ipl,
     bool filter)
 {
 	td->td_line = with->td_line;
+	if (td != with && td->td_peer == NULL) {
+		td->td_peer = with->td_peer != NULL ? with->td_peer : with;
+		with->td_peer = td;
+	}
 	CHECK_EQ(intr_establish(td->td_line->sl_source, name, ipl, 0, filter ? tdev_filter : NULL,
 	    tdev_thread, td, &td->td_ih), 0);
 }
