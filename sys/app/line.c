@@ -293,6 +293,7 @@ static void complete(struct line_editor *le, bool again)
 			insert(le, " ", 1);
 	} else if (le->le_common_len > typed) {
 		insert(le, le->le_common + typed, le->le_common_len - typed);
+		le->le_tabbed = true;
 	} else if (again) {
 		list_offers(le);
 	} else {

@@ -66,7 +66,7 @@ struct line_editor {
 	unsigned le_offers; /* candidates so far */
 	bool le_listing;    /* this is the call that lists them */
 	size_t le_list_column;
-	bool le_tabbed; /* the last key was a Tab that could add nothing */
+	bool le_tabbed; /* the last key was a Tab that left a choice */
 };
 
 /* line_init - `out` writes to the terminal; `complete` may be NULL. Both are called with `arg`. */

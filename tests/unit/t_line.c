@@ -269,6 +269,9 @@ TEST(completes)
 	CHECK_STR(le.le_text, "intrstat hw.intr.threshold ");
 	type("l\t");
 	CHECK_STR(le.le_text, "intrstat hw.intr.threshold list=");
+	all_len = 0;
+	type("\025irq h\t\t"); /* the first adds, the second lists */
+	CHECK_HAS(all, "hw.intr.threads ");
 	type("\025zz\t\t");
 	CHECK_STR(le.le_text, "zz");
 	type("\001i\tr\t");
