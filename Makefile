@@ -71,7 +71,7 @@ B := build/$(PORT)$(if $(filter clang,$(CC_KIND)),-clang)$(if $(filter 0,$(CHECK
 
 include port/$(PORT)/rules.mk lib/rules.mk kern/rules.mk
 ifeq ($(PORT_KIND),kernel)
-include sys/rules.mk
+include sys/rules.mk bench/rules.mk
 else
 include tests/unit/rules.mk
 endif

@@ -149,10 +149,15 @@ void cpu_barrier(void)
 
 static void cpu_fill(struct cpu *ci, unsigned index)
 {
+	unsigned i;
+
 	ci->ci_self = ci;
 	ci->ci_index = index;
 	ci->ci_acct = true;
 	ci->ci_clock_next = UINT64_MAX;
+	ci->ci_stats_offset = index * (uint32_t)sizeof(struct intr_stats);
+	for (i = 0; i < IPL_COUNT; i++)
+		ci->ci_queue[i].q_tail = &ci->ci_queue[i].q_head;
 	sched_attach(ci);
 }
 

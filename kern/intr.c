@@ -5,13 +5,13 @@
  * The life of one interrupt begins in the port's entry code, which calls intr_dispatch(). It asks
  * the filters, queues the handlers that want a thread, masks a level source, says EOI, and leaves
  * through ithread_exit() (ithread.c), where a thread is started on the spot. When a handler has
- * run, ithread.c calls intr_end() here, and the last one unmasks.
+ * run, ithread.c ends its state, for a level source in intr_end_slow() here, and the last one unmasks.
  *
  * Contexts: intr_dispatch() with interrupts off; establish, disestablish, bind in thread context.
  * Lock order: intr_mutex -> is_lock -> nothing. A dispatch takes no lock, but is_lock for a level
  * source, whose controller costs more than any lock.
  *
- * The state of a handler (ih_state) is one byte that is only ever exchanged:
+ * The state of a handler (ih_state, runstate.h) is one byte that is only ever exchanged:
  *
  *	0 idle --request--> BUSY|WANT, queued --begin--> BUSY, running --end--> 0
  *
@@ -52,6 +52,7 @@
 
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
+#include <ithaca/hint.h>
 #include <ithaca/ithread.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
@@ -70,16 +71,7 @@ void intr_init(void)
 
 /* ---- Dispatch ---- */
 
-/* Ask for a run; the first to ask queues it here. Returns nothing: see the essay. */
-static inline void intr_request(struct cpu *ci, struct intr_handler *ih, unsigned settles)
-{
-	/* Pairs with the exchange in intr_begin() and the compare-exchange in intr_end(). */
-	if (atomic_exchange_explicit(&ih->ih_state, IH_BUSY | IH_WANT | settles,
-		memory_order_acq_rel) == 0)
-		ithread_queue(ci, ih);
-}
-
-/* The same for a level source: the handler joins the set that keeps the line masked. */
+/* For a level source: the handler joins the set that keeps the line masked. */
 static void intr_request_level(struct cpu *ci, struct intr_source *is, struct intr_handler *ih,
     unsigned settles)
 {
@@ -90,7 +82,8 @@ static void intr_request_level(struct cpu *ci, struct intr_source *is, struct in
 		is->is_masked_since = port_counter();
 		is->is_pic->pic_mask(is);
 	}
-	intr_request(ci, ih, settles);
+	if (run_request(&ih->ih_state, settles))
+		ithread_queue(ci, ih);
 	spin_unlock(&is->is_lock);
 }
 
@@ -98,35 +91,35 @@ static void intr_request_level(struct cpu *ci, struct intr_source *is, struct in
 static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 {
 	struct intr_handler *ih;
-	unsigned answer, settles, all = 0;
+	unsigned answer, all = 0;
 
 	/* Acquire: pairs with the release in intr_establish(), for what ih points at. */
 	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_acquire); ih != NULL;
 	     ih = atomic_load_explicit(&ih->ih_next, memory_order_acquire)) {
-		answer = FILTER_SCHEDULE_THREAD;
-		if (ih->ih_filter != NULL)
+		if (likely(ih->ih_filter != NULL))
 			answer = ih->ih_filter(ih->ih_arg);
 		else if (ih->ih_flags & INTR_MANUAL)
 			continue;
+		else
+			answer = FILTER_SCHEDULE_THREAD;
 		all |= answer;
 		if (!(answer & FILTER_SCHEDULE_THREAD) || (ih->ih_flags & INTR_MANUAL))
 			continue;
 		KASSERT(ih->ih_thread != NULL, "filter of %s wants a thread and has none",
 		    ih->ih_name);
-		settles = (answer & FILTER_HANDLED) ? 0 : IH_SETTLES;
-		if (is->is_trigger == INTR_LEVEL)
-			intr_request_level(ci, is, ih, settles);
-		else
-			intr_request(ci, ih, settles);
+		if (unlikely(ih->ih_level))
+			intr_request_level(ci, is, ih, answer & FILTER_HANDLED ? 0 : RUN_SETTLES);
+		else if (run_request(&ih->ih_state, answer & FILTER_HANDLED ? 0 : RUN_SETTLES))
+			ithread_queue(ci, ih);
 	}
 	return all;
 }
 
-static void intr_unclaimed(struct cpu *ci, struct intr_source *is)
+static void __attribute__((noinline)) intr_unclaimed(struct cpu *ci, struct intr_source *is)
 {
 	uint32_t n;
 
-	stat_add(&is->is_stats[ci->ci_index].st_stray, 1);
+	stat_add(&intr_stats_of(is->is_stats, ci)->st_stray, 1);
 	n = atomic_load_explicit(&is->is_unclaimed, memory_order_relaxed) + 1;
 	atomic_store_explicit(&is->is_unclaimed, n, memory_order_relaxed);
 	if (n >= STORM_UNCLAIMED) {
@@ -139,7 +132,7 @@ void intr_dispatch(struct intr_source *is)
 {
 	struct cpu *ci = curcpu();
 	struct lwp *l = curlwp;
-	struct intr_stats *st = &is->is_stats[ci->ci_index];
+	struct intr_stats *st = intr_stats_of(is->is_stats, ci);
 	uint8_t ipl = l->l_ipl;
 	unsigned answer;
 
@@ -147,18 +140,20 @@ void intr_dispatch(struct intr_source *is)
 	l->l_ipl = IPL_VM;
 	acct_charge(ci, &st->st_ticks);
 	stat_add(&st->st_count, 1);
-	if (!atomic_load_explicit(&is->is_held, memory_order_relaxed)) {
+	if (likely(!atomic_load_explicit(&is->is_held, memory_order_relaxed))) {
 		answer = intr_filters(ci, is);
-		if (answer & FILTER_HANDLED)
+		if (likely(answer & FILTER_HANDLED))
 			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
 		else if (answer == FILTER_STRAY)
 			intr_unclaimed(ci, is);
 	}
 	port_intr_eoi();
 	l->l_ipl = ipl;
-	ithread_exit();
-	ci = curcpu();
-	if (ci->ci_acct_to != l->l_acct)
+	if (!ithread_nothing(ci, l)) {
+		ithread_exit();
+		ci = curcpu();
+	}
+	if (unlikely(ci->ci_acct) && ci->ci_acct_to != l->l_acct)
 		acct_charge(ci, l->l_acct);
 }
 
@@ -168,29 +163,12 @@ void intr_replay(struct intr_source *is)
 	struct lwp *l = curlwp;
 	uint8_t ipl = l->l_ipl;
 
-	KASSERT(!port_intr_enabled() &&
-	    atomic_load_explicit(&is->is_cpu, memory_order_relaxed) == ci,
-	    "%s replayed on cpu%u", is->is_name, ci->ci_index);
-	l->l_ipl = IPL_VM;
-	if (!atomic_load_explicit(&is->is_held, memory_order_relaxed))
-		intr_filters(ci, is);
+	if (is->is_trigger == INTR_LEVEL)
+		return; /* its line is still up, and says so by itself */
+	if (l->l_ipl < IPL_VM)
+		l->l_ipl = IPL_VM;
+	(void)intr_filters(ci, is);
 	l->l_ipl = ipl;
-}
-
-unsigned intr_begin(struct intr_handler *ih)
-{
-	/* Pairs with intr_request(): what the filter wrote before it is visible to the run. */
-	return atomic_exchange_explicit(&ih->ih_state, IH_BUSY, memory_order_acq_rel);
-}
-
-/* BUSY -> idle, unless somebody asked meanwhile. */
-static inline bool intr_finish(struct intr_handler *ih)
-{
-	uint8_t busy = IH_BUSY;
-
-	/* Sequentially consistent: pairs with the store of ih_dying in intr_disestablish(). */
-	return atomic_compare_exchange_strong_explicit(&ih->ih_state, &busy, 0,
-	    memory_order_seq_cst, memory_order_acquire);
 }
 
 /* Take members out of the set; the last one unmasks. is_lock held. */
@@ -203,37 +181,31 @@ static void intr_set_clear(struct intr_source *is, uint64_t bits)
 	}
 }
 
-static bool intr_finish_level(struct intr_source *is, struct intr_handler *ih)
+static bool intr_end_level(struct intr_source *is, struct intr_handler *ih)
 {
 	bool idle;
 
 	spin_lock(&is->is_lock);
-	idle = intr_finish(ih);
+	idle = run_end(&ih->ih_state);
 	if (idle)
 		intr_set_clear(is, (uint64_t)1 << ih->ih_bit);
 	spin_unlock(&is->is_lock);
 	return idle;
 }
 
-void intr_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed)
+bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed)
 {
 	struct intr_source *is = ih->ih_source;
-	bool idle;
 
-	stat_add(&ih->ih_stats[ci->ci_index].st_count, 1);
-	if (begun & IH_SETTLES) {
+	if (begun & RUN_SETTLES) {
 		if (claimed) {
 			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
 		} else {
-			stat_add(&ih->ih_stats[ci->ci_index].st_stray, 1);
+			stat_add(&intr_stats_of(ih->ih_stats, ci)->st_stray, 1);
 			intr_unclaimed(ci, is);
 		}
 	}
-	idle = is->is_trigger == INTR_LEVEL ? intr_finish_level(is, ih) : intr_finish(ih);
-	if (!idle)
-		ithread_queue(ci, ih);
-	else if (atomic_load_explicit(&ih->ih_dying, memory_order_seq_cst))
-		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
+	return ih->ih_level ? intr_end_level(is, ih) : run_end(&ih->ih_state);
 }
 
 void hwi_sched(struct intr_handler *ih)
@@ -241,8 +213,9 @@ void hwi_sched(struct intr_handler *ih)
 	bool intr = port_intr_disable();
 
 	KASSERT(ih->ih_thread != NULL, "hwi_sched: %s has no thread function", ih->ih_name);
-	if (!atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
-		intr_request(curcpu(), ih, 0);
+	if (!atomic_load_explicit(&ih->ih_dying, memory_order_relaxed) &&
+	    run_request(&ih->ih_state, 0))
+		ithread_queue(curcpu(), ih);
 	intr_return(intr);
 }
 
@@ -421,6 +394,8 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	ih->ih_ipl = (uint8_t)ipl;
 	ih->ih_flags = (uint8_t)flags;
 	ih->ih_source = is;
+	ih->ih_level = is->is_trigger == INTR_LEVEL;
+	ih->ih_pending = (uint16_t)(1u << ipl);
 	mutex_enter(&intr_mutex);
 	error = intr_room(is, flags);
 	if (error) {
@@ -446,7 +421,7 @@ static void intr_drain(struct intr_handler *ih)
 
 	for (;;) {
 		intr = sleepq_lock(ih);
-		/* Pairs with intr_finish(): it goes idle and then looks at ih_dying, we set
+		/* Pairs with run_end(): it goes idle and then looks at ih_dying, we set
 		 * ih_dying and then look at the state; one of us sees the other. */
 		if (atomic_load_explicit(&ih->ih_state, memory_order_seq_cst) == 0)
 			break;

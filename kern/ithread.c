@@ -38,16 +38,18 @@
  *
  * Contexts: interrupts off, but where ithread.h says otherwise. Lock: pool_lock, alone. Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who
  * runs among ordinary lwps (sched.c). The driver's thread function is called from ithread_drain();
- * read intr_end() in intr.c next.
+ * read intr_end_slow() in intr.c next.
  */
 #include <ithaca/ithread.h>
 
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
+#include <ithaca/hint.h>
 #include <ithaca/intr.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/sched.h>
+#include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
 #include <ithaca/turnstile.h>
 
@@ -220,33 +222,23 @@ void ithread_give_spare(struct cpu *ci)
 
 /* ---- The pending queue ---- */
 
-void ithread_queue(struct cpu *ci, struct intr_handler *ih)
-{
-	struct intr_queue *q = &ci->ci_queue[ih->ih_ipl];
-
-	ih->ih_qnext = NULL;
-	if (q->q_head == NULL)
-		q->q_head = ih;
-	else
-		q->q_tail->ih_qnext = ih;
-	q->q_tail = ih;
-	ci->ci_pending |= 1u << ih->ih_ipl;
-}
-
+/* The first of a level that has one. */
 static inline struct intr_handler *ithread_dequeue(struct cpu *ci, unsigned level)
 {
 	struct intr_queue *q = &ci->ci_queue[level];
 	struct intr_handler *ih = q->q_head;
 
 	q->q_head = ih->ih_qnext;
-	if (q->q_head == NULL)
-		ci->ci_pending &= ~(1u << level);
+	if (likely(q->q_head == NULL)) {
+		q->q_tail = &q->q_head;
+		ci->ci_pending ^= ih->ih_pending;
+	}
 	return ih;
 }
 
 static inline unsigned top_level(uint32_t pending)
 {
-	return 31u - (unsigned)__builtin_clz(pending | 1);
+	return 31u ^ (unsigned)__builtin_clz(pending | 1);
 }
 
 /* ---- The ithread's side ---- */
@@ -268,123 +260,164 @@ static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp 
 	panic("ithread %s came back from the pool by itself", l->l_name);
 }
 
-static void ithread_run(struct cpu *ci, struct lwp *l, unsigned level)
+/* A handler's run has ended: idle, or to the tail again. */
+static inline void ithread_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed)
+{
+	bool idle;
+
+	if (unlikely(ih->ih_level || (begun & RUN_SETTLES)))
+		idle = intr_end_slow(ci, ih, begun, claimed);
+	else
+		idle = run_end(&ih->ih_state);
+	if (unlikely(!idle))
+		ithread_queue(ci, ih);
+	else if (unlikely(atomic_load_explicit(&ih->ih_dying, memory_order_seq_cst)))
+		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
+}
+
+static inline void ithread_run(struct cpu *ci, struct lwp *l, unsigned level)
 {
 	struct intr_handler *ih = ithread_dequeue(ci, level);
+	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
 	unsigned begun;
 	bool claimed;
 
 	l->l_ipl = (uint8_t)level;
 	l->l_level = (uint8_t)level;
 	l->l_handler = ih;
-	l->l_acct = &ih->ih_stats[ci->ci_index].st_ticks;
-	acct_charge(ci, l->l_acct);
-	begun = intr_begin(ih);
+	l->l_acct = &st->st_ticks;
+	acct_charge(ci, &st->st_ticks);
+	stat_add(&st->st_count, 1);
+	begun = run_begin(&ih->ih_state);
 	port_intr_enable();
 	claimed = ih->ih_thread(ih->ih_arg);
-	port_intr_disable();
+	port_intr_off();
 	KASSERT(l->l_ipl == level, "%s returned at level %s", ih->ih_name, spl_name(l->l_ipl));
 	KASSERT(l->l_nopreempt == 0, "%s returned with preemption disabled", ih->ih_name);
 	l->l_handler = NULL;
 	l->l_acct = &l->l_ticks;
-	intr_end(ci, ih, begun, claimed);
+	ithread_end(ci, ih, begun, claimed);
 }
 
-/* Drain, highest level first, FIFO within it, down to what the pinned lwp keeps out. */
-static void ithread_drain(struct cpu *ci, struct lwp *l)
-{
-	unsigned floor = l->l_pinned->l_ipl, level;
-
-	if (floor < IPL_SOFTSERIAL)
-		floor = IPL_SOFTSERIAL; /* softints have lwps of their own */
-	while ((level = top_level(ci->ci_pending)) > floor) {
-		if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_IPL(level))
-			return; /* something more urgent than this: let the pinned lwp see to it */
-		ithread_run(ci, l, level);
-		if (l->l_pinned == NULL)
-			ithread_retire(ci, l);
-	}
-}
-
-struct lwp *ithread_main(void)
+/* Drain, highest level first, FIFO within it, down to what the lwp beneath keeps out. */
+static inline void ithread_drain(struct lwp *from, struct lwp *l, unsigned level)
 {
 	struct cpu *ci = curcpu();
-	struct lwp *l = curlwp;
 
-	if (l->l_flags & LWP_ITHREAD)
-		ithread_drain(ci, l);
+	do {
+		ithread_run(ci, l, level);
+		if (unlikely(l->l_pinned == NULL))
+			ithread_retire(ci, l);
+		level = top_level(ci->ci_pending);
+		if (likely(level < IPL_BIO))
+			return; /* softints have lwps of their own */
+		/* Something more urgent than this: the lwp beneath sees to it. */
+	} while (level > from->l_ipl &&
+		 atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) <= PRI_LEVEL(level));
+}
+
+struct lwp *ithread_main(struct lwp *from, struct lwp *it, unsigned level)
+{
+	if (likely(level >= IPL_BIO))
+		ithread_drain(from, it, level);
 	else
-		softint_run(ci, l);
-	return l;
+		softint_run(curcpu(), it);
+	return it;
 }
 
 /* ---- The interrupted side ---- */
 
-/* Start an ithread or softint over curlwp. False: no ithread was to be had. */
-static bool ithread_handoff(struct cpu *ci, struct lwp *l, unsigned level)
+/* The spare, or whatever else is to be had. NULL: nothing. */
+static inline struct lwp *ithread_take(struct cpu *ci)
 {
-	struct lwp *it;
+	struct lwp *it = ci->ci_spare;
 
-	if (IPL_IS_SOFT(level)) {
-		it = ci->ci_softint[level].sc_lwp;
-	} else {
-		it = ci->ci_spare;
-		ci->ci_spare = NULL;
-		if (it == NULL && (it = ithread_draw(ci)) == NULL)
-			return false;
-	}
+	ci->ci_spare = NULL;
+	return likely(it != NULL) ? it : ithread_draw(ci);
+}
+
+/* Run `it` over curlwp, until it has drained or is divorced. */
+static inline void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
+{
 	it->l_pinned = l;
 	stat_add(&ci->ci_handoffs, 1);
-	if (l->l_pinned != NULL)
+	if (unlikely(l->l_pinned != NULL))
 		stat_add(&ci->ci_nested, 1);
-	it = port_handoff(l, it);
-	if (it != NULL) { /* back by itself, not divorced */
-		it->l_pinned = NULL;
-		if (it->l_flags & LWP_ITHREAD)
+	it = port_handoff(l, it, level);
+	if (likely(it != NULL && level >= IPL_BIO)) { /* back by itself, not divorced */
+		if (likely(ci->ci_spare == NULL && atomic_load_explicit(&ithread_starved,
+						       memory_order_relaxed) == 0))
+			ci->ci_spare = it;
+		else
 			ithread_put(ci, it);
 	}
 	acct_charge(ci, l->l_acct);
+}
+
+/* Softints have their lwps: while the pool is empty, what they do may be what it waits for. */
+static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
+{
+	unsigned level = top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
+
+	ithread_starve(ci);
+	if (level <= l->l_ipl || PRI_LEVEL(level) < top)
+		return false;
+	ithread_handoff(ci, l, ci->ci_softint[level].sc_lwp, level);
 	return true;
 }
 
 /* Something is pending or runnable: does any of it come before the lwp that runs? One step; false
  * when there is no more to do. */
-static bool ithread_step(struct cpu *ci, struct lwp *l)
+static bool __attribute__((noinline)) ithread_choose(struct cpu *ci, struct lwp *l)
 {
 	unsigned level = top_level(ci->ci_pending);
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 	unsigned pri = l->l_pri > PRI_IPL(l->l_ipl) ? l->l_pri : PRI_IPL(l->l_ipl);
 	bool preempt = top + l->l_expired > pri && sched_preemptible(l);
+	struct lwp *it;
 
-	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_IPL(level) > l->l_pri &&
-	    (!preempt || PRI_IPL(level) >= top)) {
-		if (ithread_handoff(ci, l, level))
+	if (!preempt)
+		top = 0; /* it has to wait whatever its priority */
+	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > l->l_pri &&
+	    PRI_LEVEL(level) >= top) {
+		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
+		if (it != NULL) {
+			ithread_handoff(ci, l, it, level);
 			return true;
-		ithread_starve(ci);
-		/* Softints have their lwps: what they do may be what the pool waits for. */
-		level = top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
-		if (level > l->l_ipl && (!preempt || PRI_IPL(level) >= top))
-			return ithread_handoff(ci, l, level);
+		}
+		if (ithread_starving_step(ci, l, top))
+			return true;
 	}
-	if (preempt) {
+	if (preempt)
 		sched_preempt();
-		return true;
-	}
-	return false;
+	return preempt;
+}
+
+/* The step that is nearly always taken, spelled out: a handler is pending, nobody else is. */
+static inline bool ithread_step(struct cpu *ci, struct lwp *l)
+{
+	unsigned level = top_level(ci->ci_pending);
+	struct lwp *it = ci->ci_spare;
+
+	if (unlikely(level < IPL_BIO || level <= l->l_ipl || it == NULL || l->l_nopreempt != 0 ||
+		PRI_LEVEL(level) <= l->l_pri ||
+		atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_LEVEL(level)))
+		return ithread_choose(ci, l);
+	ci->ci_spare = NULL;
+	ithread_handoff(ci, l, it, level);
+	return true;
 }
 
 void ithread_exit(void)
 {
 	struct lwp *l = curlwp;
-	struct cpu *ci;
+	struct cpu *ci = curcpu();
 
-	do {
-		ci = curcpu(); /* a preempted lwp may be back on another */
-		if ((ci->ci_pending >> l->l_ipl) <= 1 &&
-		    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <=
-			l->l_pri)
+	while (!ithread_nothing(ci, l)) {
+		if (!ithread_step(ci, l))
 			return;
-	} while (ithread_step(ci, l));
+		ci = curcpu(); /* a preempted lwp may be back on another */
+	}
 }
 
 void ithread_check(void)

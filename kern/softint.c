@@ -49,9 +49,8 @@ void softint_schedule(struct softint *si)
 {
 	bool intr = port_intr_disable();
 
-	/* Pairs with the exchange in softint_run(). */
 	if (!atomic_load_explicit(&si->si_dying, memory_order_relaxed) &&
-	    atomic_exchange_explicit(&si->si_state, IH_BUSY | IH_WANT, memory_order_acq_rel) == 0)
+	    run_request(&si->si_state, 0))
 		softint_queue(curcpu(), si);
 	intr_return(intr);
 }
@@ -64,8 +63,7 @@ void softint_schedule_cpu(struct softint *si, struct cpu *ci)
 	if (ci == curcpu()) {
 		softint_schedule(si);
 	} else if (!atomic_load_explicit(&si->si_dying, memory_order_relaxed) &&
-		   atomic_exchange_explicit(&si->si_state, IH_BUSY | IH_WANT,
-		       memory_order_acq_rel) == 0) {
+		   run_request(&si->si_state, 0)) {
 		head = atomic_load_explicit(&ci->ci_softint_remote, memory_order_relaxed);
 		do {
 			si->si_next = head;
@@ -96,23 +94,20 @@ void softint_take_remote(struct cpu *ci)
 /* One softint, taken off the queue, runs. Interrupts off, on while it does. */
 static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
 {
-	uint8_t busy = IH_BUSY;
-
-	atomic_exchange_explicit(&si->si_state, IH_BUSY, memory_order_acq_rel);
+	(void)run_begin(&si->si_state);
 	l->l_softint = si;
 	port_intr_enable();
 	si->si_fn(si->si_arg);
-	(void)port_intr_disable();
+	port_intr_off();
 	KASSERT(l->l_ipl == si->si_level && l->l_nopreempt == 0,
 	    "softint %s returned at level %s, preemption %u", si->si_name, spl_name(l->l_ipl),
 	    l->l_nopreempt);
 	l->l_softint = NULL;
 	stat_add(&si->si_count, 1);
-	if (!atomic_compare_exchange_strong_explicit(&si->si_state, &busy, 0, memory_order_seq_cst,
-		memory_order_acquire))
+	if (!run_end(&si->si_state))
 		softint_queue(ci, si);
 	else if (atomic_load_explicit(&si->si_dying, memory_order_seq_cst))
-		sleepq_wake(si, -1); /* as in intr_end() */
+		sleepq_wake(si, -1); /* as in ithread_end() */
 }
 
 /* A divorced softint lwp has drained its queue: home again, off the CPU. Does not return. */

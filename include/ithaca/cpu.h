@@ -42,7 +42,7 @@ struct softint;
 /* The pending queue of one level. Written by the own CPU with interrupts off. */
 struct intr_queue {
 	struct intr_handler *q_head;
-	struct intr_handler *q_tail;
+	struct intr_handler **q_tail; /* where the next one is linked: &q_head when empty */
 };
 
 /* A softint level of one CPU: its queue lives with its lwp. */
@@ -64,6 +64,7 @@ struct cpu {
 	_Atomic uint8_t ci_top_pri; /* (~) best on the run queue, 0: none; written under (q) */
 	bool ci_acct;             /* (i) copy of hw.intr.acct */
 	bool ci_starved;          /* (i) own bit of the starved set is, or was, set */
+	uint32_t ci_stats_offset; /* (a) of its part in arrays of struct intr_stats */
 	struct lwp *ci_spare;     /* (i) the ithread that the next handoff takes */
 	uint64_t ci_acct_last;    /* (i) counter when ci_acct_to was last charged */
 	_Atomic uint64_t *ci_acct_to; /* (i) who is charged for the time since */

@@ -15,6 +15,7 @@
 #define ITHACA_INTR_H
 
 #include <ithaca/cpu.h>
+#include <ithaca/runstate.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,11 +66,6 @@ struct intr_stats {
 	_Atomic uint64_t st_filter;             /* calls of the filter */
 };
 
-/* What ih_state holds. Every change is one atomic exchange, or the compare-exchange of the end. */
-#define IH_BUSY 0x1    /* queued or running; clear only when IDLE, which is 0 */
-#define IH_WANT 0x2    /* a run that has not begun is owed */
-#define IH_SETTLES 0x4 /* that run says whether the interrupt was claimed: no filter did */
-
 /*
  * Locking key: (a) set once before it is shared; (i) the CPU that queued it, interrupts off;
  * (m) intr_mutex; (s) is_lock; (~) atomic.
@@ -79,10 +75,12 @@ struct intr_handler {
 	intr_filter_t *ih_filter;             /* (a) or NULL */
 	intr_thread_t *ih_thread;             /* (a) or NULL */
 	void *ih_arg;                         /* (a) */
-	_Atomic uint8_t ih_state;             /* (~) IH_*: intr.c tells the whole story */
+	runstate_t ih_state;                  /* (~) runstate.h; intr.c tells the whole story */
 	uint8_t ih_ipl;                       /* (a) */
 	uint8_t ih_flags;                     /* (a) INTR_* */
 	uint8_t ih_bit;                       /* (a) number in is_set */
+	bool ih_level;                        /* (a) its source is INTR_LEVEL */
+	uint16_t ih_pending;                  /* (a) its bit of ci_pending */
 	_Atomic bool ih_dying;                /* (~) intr_disestablish() waits for ih_state 0 */
 	struct intr_handler *ih_qnext;        /* (i) next in the pending queue */
 	struct intr_source *ih_source;        /* (a) */
@@ -162,12 +160,15 @@ void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg);
 void intr_hold(struct intr_source *is, uint64_t bit);
 void intr_release(struct intr_source *is, uint64_t bit);
 
-/*
- * intr_begin, intr_end - for ithread.c: a queued handler's run begins, with what intr_begin()
- * returns for intr_end(), which queues it again if another run is owed. Interrupts off.
- */
-unsigned intr_begin(struct intr_handler *ih);
-void intr_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed);
+/* intr_end_slow - for ithread.c: the end of a run of a handler of a level source, or of one that says
+ * whether the interrupt was claimed. Interrupts off. True: idle now. */
+bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed);
+
+/* intr_stats_of - this CPU's part of a handler's or a source's counts. */
+static inline struct intr_stats *intr_stats_of(struct intr_stats *all, const struct cpu *ci)
+{
+	return (struct intr_stats *)(void *)((char *)all + ci->ci_stats_offset);
+}
 
 /* intr_init - for cpu.c: once, before the first source. */
 void intr_init(void);

@@ -7,10 +7,29 @@
 #define ITHACA_ITHREAD_H
 
 #include <ithaca/cpu.h>
+#include <ithaca/intr.h>
+#include <ithaca/port.h>
 #include <stdbool.h>
 
 /* ithread_queue - handler to the tail of this CPU's FIFO of its level. Interrupts off. */
-void ithread_queue(struct cpu *ci, struct intr_handler *ih);
+static inline void ithread_queue(struct cpu *ci, struct intr_handler *ih)
+{
+	struct intr_queue *q = &ci->ci_queue[ih->ih_ipl];
+
+	ih->ih_qnext = NULL;
+	*q->q_tail = ih;
+	q->q_tail = &ih->ih_qnext;
+	ci->ci_pending |= ih->ih_pending;
+}
+
+/* ithread_nothing - nothing is pending above the level of `l` (== curlwp), and nobody more urgent is
+ * runnable: the quick answer to ithread_exit(). Interrupts off. */
+static inline bool ithread_nothing(const struct cpu *ci, const struct lwp *l)
+{
+	return (ci->ci_pending >> l->l_ipl) <= 1 &&
+	       atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <=
+		   l->l_pri;
+}
 
 /*
  * ithread_exit - the one place that leaves hard-interrupt context: hand off what is pending above

@@ -31,7 +31,8 @@ struct turnstile;
 #define PRI_MAX 47    /* the greatest that lwp_create() accepts */
 #define PRI_COUNT 64
 /* The priority of what runs at a thread level: above every ordinary lwp. */
-#define PRI_IPL(ipl) ((ipl) == IPL_NONE ? PRI_IDLE : PRI_MAX + 1 + (ipl))
+#define PRI_LEVEL(ipl) (PRI_MAX + 1 + (ipl)) /* of a level above IPL_NONE */
+#define PRI_IPL(ipl) ((ipl) == IPL_NONE ? PRI_IDLE : PRI_LEVEL(ipl))
 
 #define LWP_NAME_MAX 24
 

@@ -33,6 +33,9 @@ static inline struct lwp *port_curlwp(void);
 /* port_intr_disable - interrupts off; returns whether they were on. A compiler barrier. */
 static inline bool port_intr_disable(void);
 
+/* port_intr_off - the same for who knows that they are on. */
+static inline void port_intr_off(void);
+
 /* port_intr_restore - back on if `on`. Compiler barrier. */
 static inline void port_intr_restore(bool on);
 
@@ -67,12 +70,12 @@ static inline uint64_t port_counter(void);
 struct lwp *port_switch(struct lwp *from, struct lwp *to);
 
 /*
- * port_handoff - start `it` at the top of its stack in ithread_main(), pinning `from` (== curlwp)
- * beneath. When ithread_main() returns, comes back to `from` and returns `it`. If `it` was
+ * port_handoff - start `it` at the top of its stack in ithread_main(from, it, level), pinning `from`
+ * (== curlwp) beneath. When ithread_main() returns, comes back to `from` and returns `it`. If `it` was
  * divorced meanwhile, `from` was resumed by port_switch and the answer is NULL. Sets curlwp both
  * ways. The one hot path: saves only what port_switch would need to resume `from`.
  */
-struct lwp *port_handoff(struct lwp *from, struct lwp *it);
+struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level);
 
 /* port_lwp_init - make the first port_switch to `l` call lwp_main() on l's own stack. */
 void port_lwp_init(struct lwp *l);

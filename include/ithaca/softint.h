@@ -9,6 +9,7 @@
 #ifndef ITHACA_SOFTINT_H
 #define ITHACA_SOFTINT_H
 
+#include <ithaca/runstate.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@ struct cpu;
 struct lwp;
 
 struct softint {
-	_Atomic uint8_t si_state;  /* (~) as ih_state */
+	runstate_t si_state;       /* (~) runstate.h */
 	uint8_t si_level;          /* (a) */
 	_Atomic bool si_dying;     /* (~) as ih_dying */
 	struct softint *si_next;   /* (i) of the CPU whose queue it is on */

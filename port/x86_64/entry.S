@@ -138,6 +138,7 @@ port_switch:
 	.size port_switch, . - port_switch
 
 /*
+ * The three arguments stay in their registers for ithread_main().
  * The frame is port_switch's, so that a divorce can resume `from` by it. ithread_main() preserves
  * all of it but for what is used here: %rbx, which holds `from`.
  */

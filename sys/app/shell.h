@@ -41,6 +41,7 @@ extern const struct shell_cmd shell_stress_cmds[];
 extern const struct shell_cmd shell_dev_cmds[];
 extern const struct shell_cmd shell_edu_cmds[];
 extern const struct shell_cmd shell_tty_cmds[];
+extern const struct shell_cmd shell_bench_cmds[]; /* bench/bench.c */
 
 /* shell_start - the shell's lwp, on the console. ENOMEM, EINVAL. */
 int shell_start(void);

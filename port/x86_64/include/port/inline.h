@@ -45,6 +45,11 @@ static inline bool port_intr_disable(void)
 	return (flags & 0x200) != 0;
 }
 
+static inline void port_intr_off(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
 static inline void port_intr_restore(bool on)
 {
 	if (on)
