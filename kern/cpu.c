@@ -90,7 +90,7 @@ void intr_ipi(void)
 	unsigned bits;
 
 	l->l_ipl = IPL_SCHED;
-	stat_add(&ci->ci_ipis, 1);
+	port_stat_add(&ci->ci_ipis, 1);
 	bits = atomic_exchange_explicit(&ci->ci_ipi, 0, memory_order_acquire);
 	if (bits & IPI_CALL)
 		cpu_run_calls(ci);

@@ -87,6 +87,19 @@ static void intr_request_level(struct cpu *ci, struct intr_source *is, struct in
 	spin_unlock(&is->is_lock);
 }
 
+/* All but the plainest request. */
+static void __attribute__((noinline)) intr_request(struct cpu *ci, struct intr_source *is,
+    struct intr_handler *ih, unsigned settles)
+{
+	KASSERT(ih->ih_thread != NULL, "filter of %s wants a thread and has none", ih->ih_name);
+	if (ih->ih_flags & INTR_MANUAL)
+		return;
+	if (ih->ih_level)
+		intr_request_level(ci, is, ih, settles);
+	else if (run_request(&ih->ih_state, settles))
+		ithread_queue(ci, ih);
+}
+
 /* Ask every filter; queue who wants a thread. Returns the answers or-ed together. */
 static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 {
@@ -103,14 +116,12 @@ static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 		else
 			answer = FILTER_SCHEDULE_THREAD;
 		all |= answer;
-		if (!(answer & FILTER_SCHEDULE_THREAD) || (ih->ih_flags & INTR_MANUAL))
-			continue;
-		KASSERT(ih->ih_thread != NULL, "filter of %s wants a thread and has none",
-		    ih->ih_name);
-		if (unlikely(ih->ih_level))
-			intr_request_level(ci, is, ih, answer & FILTER_HANDLED ? 0 : RUN_SETTLES);
-		else if (run_request(&ih->ih_state, answer & FILTER_HANDLED ? 0 : RUN_SETTLES))
-			ithread_queue(ci, ih);
+		if (likely(answer == (FILTER_HANDLED | FILTER_SCHEDULE_THREAD) && !ih->ih_special)) {
+			if (likely(run_request(&ih->ih_state, 0)))
+				ithread_queue(ci, ih);
+		} else if (answer & FILTER_SCHEDULE_THREAD) {
+			intr_request(ci, is, ih, answer & FILTER_HANDLED ? 0 : RUN_SETTLES);
+		}
 	}
 	return all;
 }
@@ -119,7 +130,7 @@ static void __attribute__((noinline)) intr_unclaimed(struct cpu *ci, struct intr
 {
 	uint32_t n;
 
-	stat_add(&intr_stats_of(is->is_stats, ci)->st_stray, 1);
+	port_stat_add(&intr_stats_of(is->is_stats, ci)->st_stray, 1);
 	n = atomic_load_explicit(&is->is_unclaimed, memory_order_relaxed) + 1;
 	atomic_store_explicit(&is->is_unclaimed, n, memory_order_relaxed);
 	if (n >= STORM_UNCLAIMED) {
@@ -139,7 +150,7 @@ void intr_dispatch(struct intr_source *is)
 	KASSERT(!IPL_IS_HARD(ipl), "%s interrupts level %s", is->is_name, spl_name(ipl));
 	l->l_ipl = IPL_VM;
 	acct_charge(ci, &st->st_ticks);
-	stat_add(&st->st_count, 1);
+	port_stat_add(&st->st_count, 1);
 	if (likely(!atomic_load_explicit(&is->is_held, memory_order_relaxed))) {
 		answer = intr_filters(ci, is);
 		if (likely(answer & FILTER_HANDLED))
@@ -150,7 +161,7 @@ void intr_dispatch(struct intr_source *is)
 	port_intr_eoi();
 	l->l_ipl = ipl;
 	if (!ithread_nothing(ci, l)) {
-		ithread_exit();
+		ithread_exit_to(ci, l);
 		ci = curcpu();
 	}
 	if (unlikely(ci->ci_acct) && ci->ci_acct_to != l->l_acct)
@@ -201,7 +212,7 @@ bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool
 		if (claimed) {
 			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
 		} else {
-			stat_add(&intr_stats_of(ih->ih_stats, ci)->st_stray, 1);
+			port_stat_add(&intr_stats_of(ih->ih_stats, ci)->st_stray, 1);
 			intr_unclaimed(ci, is);
 		}
 	}
@@ -395,6 +406,7 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	ih->ih_flags = (uint8_t)flags;
 	ih->ih_source = is;
 	ih->ih_level = is->is_trigger == INTR_LEVEL;
+	ih->ih_special = ih->ih_level || (flags & INTR_MANUAL) || thread == NULL;
 	ih->ih_pending = (uint16_t)(1u << ipl);
 	mutex_enter(&intr_mutex);
 	error = intr_room(is, flags);

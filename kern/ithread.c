@@ -182,7 +182,7 @@ static void ithread_starve(struct cpu *ci)
 
 	if (atomic_fetch_or_explicit(&ithread_starved, bit, memory_order_acq_rel) & bit)
 		return;
-	stat_add(&ci->ci_starvations, 1);
+	port_stat_add(&ci->ci_starvations, 1);
 	for (i = 0; i < cpu_count(); i++)
 		if (i != ci->ci_index)
 			cpu_poke(cpu_lookup(i), IPI_ITHREAD);
@@ -196,7 +196,7 @@ void ithread_take_gifts(struct cpu *ci)
 	it = atomic_exchange_explicit(&ci->ci_gifts, NULL, memory_order_acquire);
 	for (; it != NULL; it = next) {
 		next = it->l_next;
-		stat_add(&ci->ci_rescues, 1);
+		port_stat_add(&ci->ci_rescues, 1);
 		while (atomic_load_explicit(&it->l_running, memory_order_acquire))
 			port_pause();
 		atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
@@ -260,13 +260,34 @@ static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp 
 	panic("ithread %s came back from the pool by itself", l->l_name);
 }
 
+/* The first handler of a level begins its run on `l`; interrupts on from here. */
+static inline struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
+{
+	struct intr_handler *ih = ithread_dequeue(ci, level);
+	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
+
+	l->l_ipl = (uint8_t)level;
+	l->l_level = (uint8_t)level;
+	l->l_handler = ih;
+	l->l_acct = &st->st_ticks;
+	acct_charge(ci, &st->st_ticks);
+	port_stat_add(&st->st_count, 1);
+	l->l_begun = (uint8_t)run_begin(&ih->ih_state);
+	port_intr_enable();
+	return ih;
+}
+
 /* A handler's run has ended: idle, or to the tail again. */
-static inline void ithread_end(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed)
+static inline void ithread_end(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
 {
 	bool idle;
 
-	if (unlikely(ih->ih_level || (begun & RUN_SETTLES)))
-		idle = intr_end_slow(ci, ih, begun, claimed);
+	KASSERT(l->l_ipl == l->l_level, "%s returned at level %s", ih->ih_name, spl_name(l->l_ipl));
+	KASSERT(l->l_nopreempt == 0, "%s returned with preemption disabled", ih->ih_name);
+	l->l_handler = NULL;
+	l->l_acct = &l->l_ticks;
+	if (unlikely(ih->ih_level || (l->l_begun & RUN_SETTLES)))
+		idle = intr_end_slow(ci, ih, l->l_begun, claimed);
 	else
 		idle = run_end(&ih->ih_state);
 	if (unlikely(!idle))
@@ -275,54 +296,43 @@ static inline void ithread_end(struct cpu *ci, struct intr_handler *ih, unsigned
 		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
 }
 
-static inline void ithread_run(struct cpu *ci, struct lwp *l, unsigned level)
+/*
+ * End the run of a handler and begin the next: highest level first, FIFO within it, down to what the
+ * lwp beneath keeps out. NULL, interrupts off: nothing more for this ithread. A function of its own
+ * so that nothing has to be kept over the driver's: all is found again through curlwp.
+ */
+static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 {
-	struct intr_handler *ih = ithread_dequeue(ci, level);
-	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
-	unsigned begun;
-	bool claimed;
+	struct lwp *l = curlwp;
+	struct cpu *ci;
+	unsigned level;
 
-	l->l_ipl = (uint8_t)level;
-	l->l_level = (uint8_t)level;
-	l->l_handler = ih;
-	l->l_acct = &st->st_ticks;
-	acct_charge(ci, &st->st_ticks);
-	stat_add(&st->st_count, 1);
-	begun = run_begin(&ih->ih_state);
-	port_intr_enable();
-	claimed = ih->ih_thread(ih->ih_arg);
 	port_intr_off();
-	KASSERT(l->l_ipl == level, "%s returned at level %s", ih->ih_name, spl_name(l->l_ipl));
-	KASSERT(l->l_nopreempt == 0, "%s returned with preemption disabled", ih->ih_name);
-	l->l_handler = NULL;
-	l->l_acct = &l->l_ticks;
-	ithread_end(ci, ih, begun, claimed);
+	ci = curcpu();
+	ithread_end(ci, l, l->l_handler, claimed);
+	if (unlikely(l->l_pinned == NULL))
+		ithread_retire(ci, l);
+	level = top_level(ci->ci_pending);
+	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
+	 * lwp beneath sees to it. */
+	if (likely(level < IPL_BIO) || level <= l->l_pinned->l_ipl ||
+	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_LEVEL(level))
+		return NULL;
+	return ithread_begin(ci, l, level);
 }
 
-/* Drain, highest level first, FIFO within it, down to what the lwp beneath keeps out. */
-static inline void ithread_drain(struct lwp *from, struct lwp *l, unsigned level)
+void ithread_main(struct lwp *it, unsigned level)
 {
-	struct cpu *ci = curcpu();
+	struct intr_handler *ih;
 
-	do {
-		ithread_run(ci, l, level);
-		if (unlikely(l->l_pinned == NULL))
-			ithread_retire(ci, l);
-		level = top_level(ci->ci_pending);
-		if (likely(level < IPL_BIO))
-			return; /* softints have lwps of their own */
-		/* Something more urgent than this: the lwp beneath sees to it. */
-	} while (level > from->l_ipl &&
-		 atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) <= PRI_LEVEL(level));
-}
-
-struct lwp *ithread_main(struct lwp *from, struct lwp *it, unsigned level)
-{
-	if (likely(level >= IPL_BIO))
-		ithread_drain(from, it, level);
-	else
+	if (unlikely(level < IPL_BIO)) {
 		softint_run(curcpu(), it);
-	return it;
+		return;
+	}
+	ih = ithread_begin(curcpu(), it, level);
+	do
+		ih = ithread_next(ih->ih_thread(ih->ih_arg));
+	while (unlikely(ih != NULL));
 }
 
 /* ---- The interrupted side ---- */
@@ -340,9 +350,9 @@ static inline struct lwp *ithread_take(struct cpu *ci)
 static inline void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
 {
 	it->l_pinned = l;
-	stat_add(&ci->ci_handoffs, 1);
+	port_stat_add(&ci->ci_handoffs, 1);
 	if (unlikely(l->l_pinned != NULL))
-		stat_add(&ci->ci_nested, 1);
+		port_stat_add(&ci->ci_nested, 1);
 	it = port_handoff(l, it, level);
 	if (likely(it != NULL && level >= IPL_BIO)) { /* back by itself, not divorced */
 		if (likely(ci->ci_spare == NULL && atomic_load_explicit(&ithread_starved,
@@ -408,16 +418,22 @@ static inline bool ithread_step(struct cpu *ci, struct lwp *l)
 	return true;
 }
 
+void ithread_exit_to(struct cpu *ci, struct lwp *l)
+{
+	while (ithread_step(ci, l)) {
+		ci = curcpu(); /* a preempted lwp may be back on another */
+		if (ithread_nothing(ci, l))
+			return;
+	}
+}
+
 void ithread_exit(void)
 {
 	struct lwp *l = curlwp;
 	struct cpu *ci = curcpu();
 
-	while (!ithread_nothing(ci, l)) {
-		if (!ithread_step(ci, l))
-			return;
-		ci = curcpu(); /* a preempted lwp may be back on another */
-	}
+	if (!ithread_nothing(ci, l))
+		ithread_exit_to(ci, l);
 }
 
 void ithread_check(void)
@@ -439,7 +455,7 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 
 	KASSERT(curcpu() == ci, "divorce on another CPU");
 	l->l_pinned = NULL;
-	stat_add(&ci->ci_divorces, 1);
+	port_stat_add(&ci->ci_divorces, 1);
 	if (l->l_flags & LWP_SOFTINT) {
 		sc = &ci->ci_softint[l->l_level];
 		sc->sc_away = true;

@@ -218,8 +218,8 @@ void sched_switch(void)
 			sched_offer(ci);
 	}
 	spin_unlock(&ci->ci_rq_lock);
-	stat_add(&ci->ci_switches, 1);
-	stat_add(&next->l_switches, 1);
+	port_stat_add(&ci->ci_switches, 1);
+	port_stat_add(&next->l_switches, 1);
 	acct_charge(ci, next->l_acct);
 	port_switch(l, next);
 }

@@ -103,7 +103,7 @@ static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
 	    "softint %s returned at level %s, preemption %u", si->si_name, spl_name(l->l_ipl),
 	    l->l_nopreempt);
 	l->l_softint = NULL;
-	stat_add(&si->si_count, 1);
+	port_stat_add(&si->si_count, 1);
 	if (!run_end(&si->si_state))
 		softint_queue(ci, si);
 	else if (atomic_load_explicit(&si->si_dying, memory_order_seq_cst))

@@ -18,13 +18,6 @@
 
 #define CPU_MAX 64
 
-/* stat_add - a counter that one CPU writes and anyone reads: no locked instruction. */
-static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-	    memory_order_relaxed);
-}
-
 /* A set of CPUs: one bit a CPU number. */
 typedef uint64_t cpuset_t;
 #define CPUSET(index) ((cpuset_t)1 << (index))

@@ -80,6 +80,7 @@ struct intr_handler {
 	uint8_t ih_flags;                     /* (a) INTR_* */
 	uint8_t ih_bit;                       /* (a) number in is_set */
 	bool ih_level;                        /* (a) its source is INTR_LEVEL */
+	bool ih_special;                      /* (a) ... or it is manual, or without a thread */
 	uint16_t ih_pending;                  /* (a) its bit of ci_pending */
 	_Atomic bool ih_dying;                /* (~) intr_disestablish() waits for ih_state 0 */
 	struct intr_handler *ih_qnext;        /* (i) next in the pending queue */

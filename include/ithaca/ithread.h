@@ -37,6 +37,9 @@ static inline bool ithread_nothing(const struct cpu *ci, const struct lwp *l)
  */
 void ithread_exit(void);
 
+/* ithread_exit_to - the same for who knows already that there is something. `l` is curlwp. */
+void ithread_exit_to(struct cpu *ci, struct lwp *l);
+
 /* ithread_check - thread context, interrupts off or on: has something become pending that may run
  * now? Then run it. Cheap if not. What splx(), mutex_exit() and preempt_enable() end with. */
 void ithread_check(void);
@@ -57,7 +60,7 @@ static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
 
 	if (ci->ci_acct) {
 		now = port_counter();
-		stat_add(ci->ci_acct_to, now - ci->ci_acct_last);
+		port_stat_add(ci->ci_acct_to, now - ci->ci_acct_last);
 		ci->ci_acct_last = now;
 		ci->ci_acct_to = to;
 	}

@@ -60,8 +60,9 @@ struct lwp {
 	uintptr_t l_stack_top;     /* (a) first address past the stack; offset 8 */
 	_Atomic uint8_t l_running; /* (~) on a CPU's stack still; pairs in port_switch; offset 16 */
 	uint8_t l_ipl;             /* (o) current level */
-	uint8_t l_level;           /* (o) ithread or softint: level of the handler it runs */
 	uint8_t l_spin_ipl;        /* (o) l_ipl before the first spin mutex held */
+	uint8_t l_level;           /* (o) ithread or softint: level of the handler it runs */
+	uint8_t l_begun;           /* (o) ithread: state of the handler when its run began */
 	bool l_spin_intr;          /* (o) interrupts were on before it */
 	uint16_t l_spin_depth;     /* (o) spin mutexes held */
 	uint16_t l_nopreempt;      /* (o) preempt_disable() depth */

@@ -12,6 +12,7 @@
 #ifndef ITHACA_PORT_H
 #define ITHACA_PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +57,10 @@ static inline void port_pause(void);
  * interrupts in and waits without a gap between the two; returns with interrupts off. */
 static inline void port_idle(void);
 
+/* port_stat_add - *counter += n, where this CPU alone writes and others may read: relaxed, no locked
+ * instruction, not torn by an interrupt. Any context. */
+static inline void port_stat_add(_Atomic uint64_t *counter, uint64_t n);
+
 /* port_counter - this CPU's cycle counter; monotonic, and the same rate and origin on every CPU. */
 static inline uint64_t port_counter(void);
 
@@ -70,7 +75,7 @@ static inline uint64_t port_counter(void);
 struct lwp *port_switch(struct lwp *from, struct lwp *to);
 
 /*
- * port_handoff - start `it` at the top of its stack in ithread_main(from, it, level), pinning `from`
+ * port_handoff - start `it` at the top of its stack in ithread_main(it, level), pinning `from`
  * (== curlwp) beneath. When ithread_main() returns, comes back to `from` and returns `it`. If `it` was
  * divorced meanwhile, `from` was resumed by port_switch and the answer is NULL. Sets curlwp both
  * ways. The one hot path: saves only what port_switch would need to resume `from`.

@@ -4,8 +4,8 @@
  *
  * The core's objects are compiled with -fsanitize=thread (rules.mk), and the functions that the
  * compiler has them call, for plain accesses and for C11 atomics, are these here instead of the
- * compiler's own runtime. Each is a point of the schedule; a seeded run turns at one in ACCESS_ONE_IN
- * of them, a run without seeds at none. As there is one host thread, the access itself needs no
+ * compiler's own runtime. Each is a point of the schedule; a seeded run decides anew at one in
+ * ACCESS_ONE_IN of them, a run without seeds at none. As there is one host thread, the access itself needs no
  * atomic instruction: memory is sequentially consistent here whatever the order asked for.
  *
  * The names and types are those of the compilers' interface: gcc and clang differ in some
@@ -35,7 +35,8 @@ static inline void access_point(void)
 		access_point();                                                                    \
 	}
 
-#define PLAIN_SIZES(name) PLAIN(name##1) PLAIN(name##2) PLAIN(name##4) PLAIN(name##8) PLAIN(name##16)
+#define PLAIN_SIZES(name)                                                                          \
+	PLAIN(name##1) PLAIN(name##2) PLAIN(name##4) PLAIN(name##8) PLAIN(name##16)
 
 PLAIN_SIZES(read)
 PLAIN_SIZES(write)
@@ -144,7 +145,7 @@ void __tsan_atomic_signal_fence(int order)
 	FETCH(bits, exchange, v)                                                                   \
 	FETCH(bits, fetch_add, old + v)                                                            \
 	FETCH(bits, fetch_sub, old - v)                                                            \
-	FETCH(bits, fetch_and, old & v)                                                            \
+	FETCH(bits, fetch_and, old &v)                                                             \
 	FETCH(bits, fetch_or, old | v)                                                             \
 	FETCH(bits, fetch_xor, old ^ v)                                                            \
 	FETCH(bits, fetch_nand, ~(old & v))                                                        \

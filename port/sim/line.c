@@ -2,8 +2,8 @@
 /*
  * line.c - the interrupt controller of the simulated machine, and its inputs.
  *
- * A line behaves as the real ones do. A level line that is asserted and not masked is sent once, and
- * not again before the EOI; what was sent arrives, even if the line was lowered, masked or moved
+ * A line behaves as the real ones do. A level line that is asserted and not masked is sent once,
+ * and not again before the EOI; what was sent arrives, even if the line was lowered, masked or moved
  * meanwhile. An edge that comes while the line is masked is lost and counted; a message is sent
  * whatever the mask (if it cannot be masked). Two of the same on their way to one CPU are one.
  * Moved, a line may still be in flight to the CPU before: pic_routed() says when it is not.
@@ -99,10 +99,10 @@ static bool line_routed(struct intr_source *is)
 }
 
 static const struct intr_pic pics[4] = {
-	{"sim", line_mask, line_unmask, line_route, line_routed},
-	{"sim, no mask", NULL, NULL, line_route, line_routed},
-	{"sim, no route", line_mask, line_unmask, NULL, NULL},
-	{"sim, fixed", NULL, NULL, NULL, NULL},
+    {"sim", line_mask, line_unmask, line_route, line_routed},
+    {"sim, no mask", NULL, NULL, line_route, line_routed},
+    {"sim, no route", line_mask, line_unmask, NULL, NULL},
+    {"sim, fixed", NULL, NULL, NULL, NULL},
 };
 
 struct sim_line *sim_line_create(const char *name, enum intr_trigger trigger, unsigned index,
@@ -119,7 +119,8 @@ struct sim_line *sim_line_create(const char *name, enum intr_trigger trigger, un
 			sim_failed("more than %d lines", SIM_LINES_MAX);
 		sl = &lines[nlines++];
 	}
-	*sl = (struct sim_line){.sl_trigger = trigger, .sl_cpu = cpu_lookup(index),
+	*sl = (struct sim_line){.sl_trigger = trigger,
+	    .sl_cpu = cpu_lookup(index),
 	    .sl_masked = (flags & SIM_NO_MASK) == 0};
 	error = intr_source_create(name, trigger, &pics[flags & 3], sl, sl->sl_cpu, &sl->sl_source);
 	if (error != 0)

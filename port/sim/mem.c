@@ -32,8 +32,8 @@
 struct header {
 	uint32_t h_magic;
 	uint32_t h_class;
-	size_t h_size;          /* asked for */
-	struct header *h_next;  /* free: the next of its class */
+	size_t h_size;         /* asked for */
+	struct header *h_next; /* free: the next of its class */
 };
 
 static uintptr_t mem_next;

@@ -426,8 +426,7 @@ static void check_resume(const struct lwp *l)
 			sim_failed("%s resumed on CPU %u, but runs on CPU %u", l->l_name,
 			    sim_cpu->ci_index, i);
 		for (unsigned n = 0; n < v->v_npins; n++)
-			if (v->v_pins[n].p_lwp == l &&
-			    (v != sim_me() || n != v->v_npins - 1))
+			if (v->v_pins[n].p_lwp == l && (v != sim_me() || n != v->v_npins - 1))
 				sim_failed("I7: %s resumed on CPU %u, but is pinned on CPU %u",
 				    l->l_name, sim_cpu->ci_index, i);
 	}
@@ -464,25 +463,34 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	return sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL);
 }
 
+struct handoff {
+	struct lwp *h_from, *h_it;
+	unsigned h_level;
+};
+
 static void handoff_body(void *arg)
 {
-	struct lwp *from = arg, *it;
+	/* Copied: it lies on the stack of `from`, which may go on before we come back. */
+	struct handoff h = *(struct handoff *)arg;
 	uintptr_t gone, sp;
+	struct lwp *it = h.h_it;
 
-	it = ithread_main();
+	ithread_main(it, h.h_level);
 	if (it != curlwp)
-		sim_failed("ithread_main() answered %s, but %s runs", it->l_name, curlwp->l_name);
-	check_resume(from);
-	unpin(from);
-	sp = from->l_sp;
-	from->l_sp = 0;
-	sim_cpu->ci_curlwp = from;
+		sim_failed("ithread_main() of %s returned, but %s runs", it->l_name,
+		    curlwp->l_name);
+	check_resume(h.h_from);
+	unpin(h.h_from);
+	sp = h.h_from->l_sp;
+	h.h_from->l_sp = 0;
+	sim_cpu->ci_curlwp = h.h_from;
 	sim_trace("runs", "after handoff");
 	sim_stack_switch(&gone, sp, NULL, it);
 }
 
-struct lwp *port_handoff(struct lwp *from, struct lwp *it)
+struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level)
 {
+	struct handoff h = {from, it, level};
 	struct sim_vcpu *v = sim_me();
 
 	if (from != curlwp)
@@ -493,7 +501,7 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it)
 	v->v_pins[v->v_npins++] = (struct sim_pin){from, from->l_ipl};
 	sim_cpu->ci_curlwp = it;
 	sim_trace("handoff upon", from->l_name);
-	return sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, from);
+	return sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h);
 }
 
 /* A stack that goes on at fn() when it is switched to. */

@@ -16,15 +16,15 @@ struct sim_pin {
 };
 
 struct sim_vcpu {
-	struct cpu v_ci;          /* first: sim_cpu points at it */
-	uintptr_t v_sp;           /* where it left off when another CPU's turn came */
+	struct cpu v_ci; /* first: sim_cpu points at it */
+	uintptr_t v_sp;  /* where it left off when another CPU's turn came */
 	bool v_started;
-	bool v_halted;            /* in port_idle() */
-	bool v_idled;             /* has been there once: booted */
-	bool v_intr;              /* interrupts on */
-	bool v_deaf;              /* sim_deafen() */
-	bool v_ipi, v_clock;      /* pending */
-	uint64_t v_deadline;      /* of the clock; UINT64_MAX: none */
+	bool v_halted;              /* in port_idle() */
+	bool v_idled;               /* has been there once: booted */
+	bool v_intr;                /* interrupts on */
+	bool v_deaf;                /* sim_deafen() */
+	bool v_ipi, v_clock;        /* pending */
+	uint64_t v_deadline;        /* of the clock; UINT64_MAX: none */
 	struct sim_line *v_service; /* delivered, no EOI yet */
 	unsigned v_nflight;
 	struct sim_line *v_flight[SIM_LINES_MAX]; /* pending, in order of arrival */

@@ -128,7 +128,7 @@ static uint8_t status(struct uart *u)
 	uint8_t lsr = get(u, REG_LSR);
 
 	if ((lsr & LSR_OVERRUN) != 0)
-		stat_add(&u->u_overruns, 1);
+		port_stat_add(&u->u_overruns, 1);
 	return lsr;
 }
 
@@ -141,18 +141,18 @@ static unsigned receive(struct uart *u, uint8_t lsr)
 		if (ring_room(&u->u_rx) == 0) {
 			u->u_held = true;
 			u->u_ier &= (uint8_t)~IER_RX;
-			stat_add(&u->u_ring_full, 1);
+			port_stat_add(&u->u_ring_full, 1);
 			break;
 		}
 		if ((lsr & (LSR_PARITY | LSR_FRAMING | LSR_BREAK)) != 0) {
 			get(u, REG_DATA);
-			stat_add(&u->u_errors, 1);
+			port_stat_add(&u->u_errors, 1);
 			continue;
 		}
 		ring_put(&u->u_rx, (char)get(u, REG_DATA));
 		n++;
 	}
-	stat_add(&u->u_rx_count, n);
+	port_stat_add(&u->u_rx_count, n);
 	return n;
 }
 
@@ -166,7 +166,7 @@ static void transmit(struct uart *u)
 		put(u, REG_DATA, (uint8_t)c);
 		n++;
 	}
-	stat_add(&u->u_tx_count, n);
+	port_stat_add(&u->u_tx_count, n);
 	if (n < FIFO_SIZE)
 		u->u_ier &= (uint8_t)~IER_TX;
 }
@@ -201,7 +201,7 @@ static unsigned uart_filter(void *arg)
 
 	spin_lock(&u->u_lock);
 	mine = service(u, &notify);
-	stat_add(mine ? &u->u_interrupts : &u->u_stray, 1);
+	port_stat_add(mine ? &u->u_interrupts : &u->u_stray, 1);
 	spin_unlock(&u->u_lock);
 	if (notify)
 		u->u_notify(u->u_arg);
@@ -224,7 +224,7 @@ static void send_polled(struct uart *u)
 	}
 	for (unsigned n = 0; n < FIFO_SIZE && ring_get(&u->u_tx, &c); n++) {
 		put(u, REG_DATA, (uint8_t)c);
-		stat_add(&u->u_polled, 1);
+		port_stat_add(&u->u_polled, 1);
 	}
 }
 

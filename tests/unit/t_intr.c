@@ -116,8 +116,9 @@ SIM_TEST(schedule_alone_thread_denies, 1, 0)
 	struct intr_handler *ih;
 	unsigned runs = 0;
 
-	CHECK_EQ(intr_establish(sl->sl_source, "liar", IPL_NET, 0, always_schedule, never_mine, &runs,
-	    &ih), 0);
+	CHECK_EQ(intr_establish(sl->sl_source, "liar", IPL_NET, 0, always_schedule, never_mine,
+		     &runs, &ih),
+	    0);
 	sim_line_raise(sl);
 	sim_settle();
 	CHECK_EQ(runs, 1);
@@ -132,7 +133,8 @@ SIM_TEST(claim_by_thread_ends_unclaimed_row, 1, 0)
 	unsigned denied = 0, claimed = 0;
 
 	CHECK_EQ(intr_establish(sl->sl_source, "liar", IPL_NET, 0, always_schedule, never_mine,
-	    &denied, &liar), 0);
+		     &denied, &liar),
+	    0);
 	for (unsigned i = 0; i < 5; i++) {
 		sim_line_raise(sl);
 		sim_settle();
@@ -140,7 +142,8 @@ SIM_TEST(claim_by_thread_ends_unclaimed_row, 1, 0)
 	CHECK_EQ(atomic_load(&sl->sl_source->is_unclaimed), 5);
 	CHECK_EQ(intr_disestablish(liar), 0);
 	CHECK_EQ(intr_establish(sl->sl_source, "child", IPL_NET, 0, always_schedule, mine, &claimed,
-	    &child), 0);
+		     &child),
+	    0);
 	sim_line_raise(sl);
 	sim_settle();
 	CHECK_EQ(claimed, 1);
@@ -165,7 +168,8 @@ SIM_TEST(filter_alone_at_vm, 1, 0)
 	struct sim_line *sl = sim_line_create("dev", INTR_EDGE, 0, 0);
 	struct tdev td = {.td_line = sl, .td_answer = FILTER_HANDLED};
 
-	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_VM, 0, tdev_filter, NULL, &td, &td.td_ih), 0);
+	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_VM, 0, tdev_filter, NULL, &td, &td.td_ih),
+	    0);
 	tdev_raise(&td);
 	sim_settle();
 	CHECK_EQ(td.td_filters, 1);
@@ -202,7 +206,8 @@ SIM_PANIC(filter_wants_thread_it_lacks, 1, "wants a thread and has none")
 	struct sim_line *sl = sim_line_create("dev", INTR_EDGE, 0, 0);
 	struct intr_handler *ih;
 
-	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, 0, always_schedule, NULL, NULL, &ih), 0);
+	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, 0, always_schedule, NULL, NULL, &ih),
+	    0);
 	sim_line_raise(sl);
 	sim_settle();
 }
@@ -255,10 +260,12 @@ SIM_TEST(manual_only_by_hwi_sched, 1, 0)
 	unsigned runs = 0;
 	struct intr_handler *nofilter;
 
-	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, INTR_MANUAL, tdev_filter, tdev_thread,
-	    &td, &td.td_ih), 0);
+	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, INTR_MANUAL, tdev_filter,
+		     tdev_thread, &td, &td.td_ih),
+	    0);
 	CHECK_EQ(intr_establish(sl->sl_source, "none", IPL_NET, INTR_MANUAL, NULL, mine, &runs,
-	    &nofilter), 0);
+		     &nofilter),
+	    0);
 	tdev_raise(&td);
 	sim_settle();
 	CHECK_EQ(td.td_filters, 1);
@@ -298,9 +305,11 @@ SIM_TEST(hwi_sched_goes_to_the_back, 1, 0)
 	int s;
 
 	CHECK_EQ(intr_establish(sl->sl_source, "one", IPL_NET, INTR_MANUAL, NULL, order_self_again,
-	    &one, &one), 0);
+		     &one, &one),
+	    0);
 	CHECK_EQ(intr_establish(sl->sl_source, "two", IPL_NET, INTR_MANUAL, NULL, order_two, NULL,
-	    &two), 0);
+		     &two),
+	    0);
 	s = splraise(IPL_NET);
 	hwi_sched(one);
 	hwi_sched(two);
@@ -396,7 +405,8 @@ SIM_TEST(message_that_cannot_be_masked, 1, 0)
 	sim_settle();
 	CHECK_EQ(sl->sl_eois, 1);
 	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, 0, tdev_filter, tdev_thread, &td,
-	    &td.td_ih), 0);
+		     &td.td_ih),
+	    0);
 	tdev_raise(&td);
 	sim_settle();
 	tdev_check(&td);
@@ -480,7 +490,8 @@ SIM_TEST(handlers_of_one_source_are_limited, 1, 0)
 		tdev_share(&td[i], &td[0], "more", IPL_NET, true);
 	before = sim_mem_bytes();
 	CHECK_EQ(intr_establish(td[0].td_line->sl_source, "x", IPL_NET, 0, tdev_filter, tdev_thread,
-	    &td[0], &ih), ENOSPC);
+		     &td[0], &ih),
+	    ENOSPC);
 	CHECK_EQ(sim_mem_bytes(), before);
 	for (unsigned i = 0; i < INTR_HANDLERS_MAX; i++) {
 		td[i].td_hw = td[i].td_raised = 1;

@@ -165,7 +165,7 @@ static void hook_nest(struct tdev *td)
 	note('(');
 	tdev_raise(&nest_bio2); /* equal: waits */
 	sim_point(SIM_TEST);
-	tdev_raise(&nest_net);  /* higher: nests */
+	tdev_raise(&nest_net); /* higher: nests */
 	sim_point(SIM_TEST);
 	CHECK_EQ(nest_net.td_runs, 1);
 	CHECK_EQ(nest_bio2.td_runs, 0);
@@ -300,8 +300,8 @@ static void hook_nested_block(struct tdev *td)
 SIM_TEST(divorce_of_the_nested_one, 1, 0)
 {
 	gate_init();
-	nest_bio = (struct tdev){.td_hook = hook_nested_block, .td_arg = (void *)(uintptr_t)"b"};
-	nest_net = (struct tdev){.td_hook = hook_gate, .td_arg = (void *)(uintptr_t)"n"};
+	nest_bio = (struct tdev){.td_hook = hook_nested_block, .td_arg = (void *)(uintptr_t) "b"};
+	nest_net = (struct tdev){.td_hook = hook_gate, .td_arg = (void *)(uintptr_t) "n"};
 	tdev_init(&nest_bio, "bio", INTR_EDGE, 0, IPL_BIO, true);
 	tdev_init(&nest_net, "net", INTR_EDGE, 0, IPL_NET, true);
 	tdev_raise(&nest_bio);
@@ -355,7 +355,7 @@ static void burn(void *arg)
 /* Who runs at thread level comes before every ordinary lwp, divorced or not. */
 SIM_TEST(divorced_comes_before_lwps, 1, 0)
 {
-	struct tdev td = {.td_hook = hook_sleep, .td_arg = (void *)(uintptr_t)"t"};
+	struct tdev td = {.td_hook = hook_sleep, .td_arg = (void *)(uintptr_t) "t"};
 	bool stop = false;
 	struct lwp *hog;
 
@@ -433,7 +433,8 @@ SIM_TEST(pool_exhausted_waits_and_is_rescued, 1, 0)
 	CHECK_EQ(counts().free + counts().spare, 2);
 }
 
-/* A blocked pool does not hold up softints or the running lwp, and another interrupt changes nothing. */
+/* A blocked pool does not hold up softints or the running lwp; one more interrupt changes
+ * nothing. */
 SIM_TEST(starved_cpu_goes_on, 1, 0)
 {
 	static struct tdev td[3];
@@ -626,7 +627,8 @@ SIM_PANIC(filter_takes_adaptive_mutex, 1, "")
 	struct intr_handler *ih;
 
 	gate_init();
-	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, 0, filter_blocks, NULL, NULL, &ih), 0);
+	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, 0, filter_blocks, NULL, NULL, &ih),
+	    0);
 	mutex_enter(&gate);
 	sim_line_raise(sl);
 	sim_settle();

@@ -51,7 +51,8 @@ SIM_TEST(long_name_is_cut, 1, 0)
 	struct lwp *l;
 
 	CHECK_EQ(lwp_create("a name that is longer than it may be", PRI_KERNEL, NULL, LWP_JOINABLE,
-	    count, NULL, &l), 0);
+		     count, NULL, &l),
+	    0);
 	CHECK_EQ(strlen(l->l_name), LWP_NAME_MAX - 1);
 	lwp_join(l);
 }
@@ -98,7 +99,8 @@ SIM_TEST(ends_leave_nothing, 2, 50)
 	for (unsigned round = 0; round < 6; round++) {
 		for (unsigned i = 0; i < 4; i++)
 			CHECK_EQ(lwp_create("x", PRI_MIN + (int)sim_random(PRI_MAX), NULL,
-			    i % 2 ? LWP_JOINABLE : 0, count, NULL, &l[i]), 0);
+				     i % 2 ? LWP_JOINABLE : 0, count, NULL, &l[i]),
+			    0);
 		lwp_join(l[1]);
 		lwp_join(l[3]);
 		sim_settle();

@@ -86,7 +86,8 @@ static void contend_all(int ipl)
 	mutex_init(&m, "m", ipl);
 	for (unsigned i = 0; i < 8; i++)
 		CHECK_EQ(lwp_create("contend", PRI_MIN + (int)sim_random(PRI_MAX), NULL, 0, contend,
-		    &left, NULL), 0);
+			     &left, NULL),
+		    0);
 	while (left > 0)
 		lwp_sleep_ns(NS_PER_MS);
 	CHECK(total > 8 * 10);
@@ -138,7 +139,8 @@ SIM_TEST(spins_while_owner_runs, 3, 0)
 
 	mutex_init(&m, "m", IPL_NONE);
 	CHECK_EQ(lwp_create("holder", PRI_KERNEL, cpu_lookup(1), LWP_JOINABLE, hold_running, &m,
-	    &holder), 0);
+		     &holder),
+	    0);
 	sim_run_until(1, is_held, &m);
 	CHECK_EQ(lwp_create("wanter", PRI_KERNEL, cpu_lookup(2), LWP_JOINABLE, want, &m, &wanter),
 	    0);
@@ -167,7 +169,8 @@ SIM_TEST(blocks_while_owner_sleeps, 3, 0)
 
 	mutex_init(&m, "m", IPL_NONE);
 	CHECK_EQ(lwp_create("holder", PRI_KERNEL, cpu_lookup(1), LWP_JOINABLE, hold_sleeping, &m,
-	    &holder), 0);
+		     &holder),
+	    0);
 	sim_run_until(1, is_held, &m);
 	CHECK_EQ(lwp_create("wanter", PRI_KERNEL, cpu_lookup(2), LWP_JOINABLE, want, &m, &wanter),
 	    0);

@@ -78,7 +78,8 @@ static void contend(void *arg)
 	(*(unsigned *)arg)--;
 }
 
-/* Everything at once on 4 CPUs: level, shared, edge, message; handlers that block; lwps that contend. */
+/* Everything at once on 4 CPUs: level, shared, edge, message; handlers that block; lwps that
+ * contend. */
 SIM_TEST(mix_on_four_cpus, 4, SEEDS)
 {
 	static struct tdev td[6];
@@ -106,7 +107,7 @@ SIM_TEST(mix_on_four_cpus, 4, SEEDS)
 	check_pool();
 }
 
-/* The same device's interrupts on one CPU after another, while its handler runs where it was queued. */
+/* A device's interrupts on one CPU after another, while its handler runs where it was queued. */
 SIM_TEST(bind_under_fire, 3, SEEDS)
 {
 	static struct tdev td[3];
@@ -119,7 +120,8 @@ SIM_TEST(bind_under_fire, 3, SEEDS)
 	}
 	for (unsigned n = 0; n < 20; n++)
 		CHECK_EQ(intr_bind(td[n % 3].td_line->sl_source,
-		    cpu_lookup((unsigned)sim_random(3))), 0);
+			     cpu_lookup((unsigned)sim_random(3))),
+		    0);
 	sim_settle();
 	for (unsigned i = 0; i < 3; i++)
 		tdev_check(&td[i]);
@@ -135,7 +137,7 @@ static void inject_event(void *arg)
 		sim_at(sim_random(4000), inject_event, td);
 }
 
-/* The classic race of point 4: a delivery that is late or doubled, on another CPU than the one whose
+/* The classic race of point 4: a delivery that is late or doubled, on another CPU than that whose
  * ithread is just ending. The line must not stay masked. */
 SIM_TEST(late_deliveries_leave_no_mask, 2, 2 * SEEDS)
 {
@@ -157,6 +159,7 @@ SIM_TEST(disestablish_under_fire, 2, SEEDS)
 
 	mutex_init(&shared, "shared", IPL_NONE);
 	td[0].td_hook = td[1].td_hook = hook_mutex;
+	td[1].td_manual = true;
 	tdev_init(&td[0], "stays", INTR_LEVEL, 0, IPL_NET, true);
 	tdev_share(&td[1], &td[0], "goes", IPL_BIO, true);
 	tdev_traffic(&td[0], 60, 2000);
@@ -219,7 +222,8 @@ SIM_TEST(hwi_sched_from_everywhere, 3, SEEDS)
 
 	mutex_init(&shared, "shared", IPL_NONE);
 	CHECK_EQ(intr_establish(sl->sl_source, "soft", IPL_TTY, INTR_MANUAL, NULL, tdev_thread, &td,
-	    &td.td_ih), 0);
+		     &td.td_ih),
+	    0);
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_EQ(lwp_create("sched", PRI_KERNEL, cpu_lookup(i), 0, resched_all, &td, NULL),
 		    0);
@@ -274,8 +278,8 @@ SIM_TEST(starvation_everywhere, 3, SEEDS)
 
 	for (unsigned i = 0; i < 12; i++) {
 		td[i].td_hook = hook_long_sleep;
-		tdev_init(&td[i], "dev", i % 2 ? INTR_EDGE : INTR_LEVEL, i % 3, IPL_BIO + (int)i % 3,
-		    true);
+		tdev_init(&td[i], "dev", i % 2 ? INTR_EDGE : INTR_LEVEL, i % 3,
+		    IPL_BIO + (int)i % 3, true);
 		tdev_traffic(&td[i], 10, 20 * NS_PER_US);
 	}
 	sim_settle();

@@ -158,7 +158,8 @@ SIM_TEST(bound_stay, 3, 100)
 
 	for (unsigned i = 0; i < 9; i++)
 		CHECK_EQ(lwp_create("bound", 10 + (int)(i % 2), cpu_lookup(i / 3), LWP_JOINABLE,
-		    stays, cpu_lookup(i / 3), &l[i]), 0);
+			     stays, cpu_lookup(i / 3), &l[i]),
+		    0);
 	for (unsigned i = 0; i < 9; i++)
 		lwp_join(l[i]);
 }
@@ -270,8 +271,9 @@ SIM_TEST(calls_cross, 3, 100)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < 3; i++)
-		CHECK_EQ(lwp_create("call", PRI_KERNEL, cpu_lookup(i), LWP_JOINABLE, call_others, &n,
-		    &l[i]), 0);
+		CHECK_EQ(lwp_create("call", PRI_KERNEL, cpu_lookup(i), LWP_JOINABLE, call_others,
+			     &n, &l[i]),
+		    0);
 	for (unsigned i = 0; i < 3; i++)
 		lwp_join(l[i]);
 	CHECK_EQ(n, 30);

@@ -31,7 +31,8 @@ static struct lwp *sleeps(const char *name, int pri)
 {
 	struct lwp *l;
 
-	CHECK_EQ(lwp_create(name, pri, NULL, LWP_JOINABLE, sleeper, (void *)(uintptr_t)name, &l), 0);
+	CHECK_EQ(lwp_create(name, pri, NULL, LWP_JOINABLE, sleeper, (void *)(uintptr_t)name, &l),
+	    0);
 	lwp_sleep_ns(NS_PER_MS);
 	CHECK_EQ(l->l_state, LWP_SLEEP);
 	return l;
@@ -40,7 +41,7 @@ static struct lwp *sleeps(const char *name, int pri)
 SIM_TEST(wakes_most_urgent_first, 1, 0)
 {
 	struct lwp *a = sleeps("a", 10), *b = sleeps("b", 20), *c = sleeps("c", 10),
-	           *d = sleeps("d", 15);
+		   *d = sleeps("d", 15);
 	bool intr = sleepq_lock(&channel);
 
 	CHECK(sleepq_waiters(&channel));

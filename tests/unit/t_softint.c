@@ -97,8 +97,8 @@ static void note_level(struct soft *s)
 
 SIM_TEST(highest_level_first, 1, 0)
 {
-	struct soft s[4] = {{.s_hook = note_level}, {.s_hook = note_level},
-	    {.s_hook = note_level}, {.s_hook = note_level}};
+	struct soft s[4] = {{.s_hook = note_level}, {.s_hook = note_level}, {.s_hook = note_level},
+	    {.s_hook = note_level}};
 	int spl;
 
 	for (int i = 0; i < 4; i++)
@@ -197,7 +197,8 @@ SIM_TEST(from_everywhere, 3, 200)
 	}
 	left = 3;
 	for (unsigned i = 0; i < 3; i++)
-		CHECK_EQ(lwp_create("many", PRI_KERNEL, cpu_lookup(i), 0, schedule_many, s, NULL), 0);
+		CHECK_EQ(lwp_create("many", PRI_KERNEL, cpu_lookup(i), 0, schedule_many, s, NULL),
+		    0);
 	sim_settle();
 	CHECK_EQ(left, 0);
 	/* And each still answers. */

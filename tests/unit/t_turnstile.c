@@ -217,8 +217,9 @@ SIM_TEST(lends_to_queued_owner_elsewhere, 2, 100)
 
 	init();
 	lwp_setpri(curlwp, 40);
-	CHECK_EQ(lwp_create("low", 5, cpu_lookup(1), LWP_JOINABLE, low_holder, (void *)(uintptr_t)"l",
-	    &low), 0);
+	CHECK_EQ(lwp_create("low", 5, cpu_lookup(1), LWP_JOINABLE, low_holder,
+		     (void *)(uintptr_t) "l", &low),
+	    0);
 	while (low->l_state != LWP_SLEEP)
 		port_pause();
 	CHECK_EQ(lwp_create("hog", 20, cpu_lookup(1), LWP_JOINABLE, spin_hog, NULL, &h), 0);
@@ -263,7 +264,8 @@ SIM_TEST(random_chains_leave_no_loan, 3, 200)
 	init();
 	for (unsigned i = 0; i < 6; i++)
 		CHECK_EQ(lwp_create("chain", PRI_MIN + (int)sim_random(PRI_MAX), NULL, 0,
-		    random_chain, &left, NULL), 0);
+			     random_chain, &left, NULL),
+		    0);
 	while (left > 0)
 		lwp_sleep_ns(NS_PER_MS);
 	CHECK_EQ(curlwp->l_pri, curlwp->l_basepri);

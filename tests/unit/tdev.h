@@ -20,17 +20,18 @@
 struct tdev {
 	struct sim_line *td_line;
 	struct intr_handler *td_ih;
-	struct tdev *td_peer;    /* another on the same line, in a ring; NULL: none */
+	struct tdev *td_peer; /* another on the same line, in a ring; NULL: none */
 	unsigned td_raised, td_hw, td_ring, td_done;
 	unsigned td_filters, td_runs, td_strays;
-	unsigned td_answer;      /* of the filter when it has work; 0: both */
+	unsigned td_answer; /* of the filter when it has work; 0: both */
 	bool td_running;
-	bool td_gone;            /* disestablished: nothing may run */
-	struct lwp *td_lwp;      /* who ran the thread function last */
+	bool td_manual;     /* hwi_sched() is used too: runs with the line not masked */
+	bool td_gone;       /* disestablished: nothing may run */
+	struct lwp *td_lwp; /* who ran the thread function last */
 	struct cpu *td_cpu;
 	void (*td_hook)(struct tdev *td); /* called by the thread function */
 	void *td_arg;
-	unsigned td_left;        /* tdev_traffic(): raises still to come */
+	unsigned td_left; /* tdev_traffic(): raises still to come */
 	uint64_t td_gap_ns;
 };
 
@@ -69,6 +70,13 @@ static inline unsigned tdev_filter(void *arg)
 	return td->td_answer != 0 ? td->td_answer : FILTER_HANDLED | FILTER_SCHEDULE_THREAD;
 }
 
+/* I3, seen from the thread function: a level line is masked as long as it runs. */
+static inline void tdev_check_mask(const struct tdev *td)
+{
+	if (td->td_line->sl_trigger == INTR_LEVEL && !td->td_manual)
+		CHECK(td->td_line->sl_masked);
+}
+
 static inline bool tdev_thread(void *arg)
 {
 	struct tdev *td = arg;
@@ -79,6 +87,7 @@ static inline bool tdev_thread(void *arg)
 	CHECK(port_intr_enabled());
 	td->td_running = true;
 	td->td_runs++;
+	tdev_check_mask(td);
 	td->td_lwp = curlwp;
 	td->td_cpu = curcpu();
 	if (td->td_ih != NULL && td->td_ih->ih_filter == NULL)
@@ -89,6 +98,7 @@ static inline bool tdev_thread(void *arg)
 	if (td->td_hook != NULL)
 		td->td_hook(td);
 	sim_point(SIM_TEST);
+	tdev_check_mask(td);
 	td->td_done += took;
 	td->td_running = false;
 	return took != 0;
@@ -100,7 +110,8 @@ static inline void tdev_init(struct tdev *td, const char *name, enum intr_trigge
 {
 	td->td_line = sim_line_create(name, trigger, cpu, 0);
 	CHECK_EQ(intr_establish(td->td_line->sl_source, name, ipl, 0, filter ? tdev_filter : NULL,
-	    tdev_thread, td, &td->td_ih), 0);
+		     tdev_thread, td, &td->td_ih),
+	    0);
 }
 
 /* Another device that shares the line of `with`. */
@@ -113,7 +124,8 @@ static inline void tdev_share(struct tdev *td, struct tdev *with, const char *na
 		with->td_peer = td;
 	}
 	CHECK_EQ(intr_establish(td->td_line->sl_source, name, ipl, 0, filter ? tdev_filter : NULL,
-	    tdev_thread, td, &td->td_ih), 0);
+		     tdev_thread, td, &td->td_ih),
+	    0);
 }
 
 static inline void tdev_event(void *arg)

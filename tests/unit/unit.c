@@ -2,7 +2,7 @@
 /*
  * unit.c - the driver of the unit tests.
  *
- *	unit [-k SUBSTRING] [-s SEED] [-n SEEDS] [-l] [-v]
+ *	unit [-k SUBSTRING] [-s SEED] [-n SEEDS] [-l] [-v] [-x]
  *
  * Each test, once a seed, is forked off with its output in a file in memory; that is printed when
  * the test fails, or always with -v. What ends a child is told by its status: 0 passed, ST_SKIP,
@@ -65,8 +65,8 @@ void unit_skip(const char *fmt, ...)
 	_exit(ST_SKIP);
 }
 
-void unit_check_eq(const char *file, int line, const char *sa, const char *sb,
-    unsigned long long a, unsigned long long b)
+void unit_check_eq(const char *file, int line, const char *sa, const char *sb, unsigned long long a,
+    unsigned long long b)
 {
 	if (a != b)
 		unit_fail(file, line, "%s == %s: %lld (%#llx) is not %lld (%#llx)", sa, sb,
@@ -189,7 +189,7 @@ static void run_test(const struct unit_test *ut, uint64_t seed, uint64_t seeds)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: unit [-k SUBSTRING] [-s FIRST-SEED] [-n SEEDS] [-l] [-v]\n");
+	fprintf(stderr, "usage: unit [-k SUBSTRING] [-s FIRST-SEED] [-n SEEDS] [-l] [-v] [-x]\n");
 	exit(2);
 }
 
@@ -197,23 +197,37 @@ int main(int argc, char **argv)
 {
 	const char *only = "";
 	uint64_t seed = 1, seeds = 0;
-	bool list = false;
+	bool list = false, stop = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "k:s:n:lv")) != -1) {
+	while ((c = getopt(argc, argv, "k:s:n:lvx")) != -1) {
 		switch (c) {
-		case 'k': only = optarg; break;
-		case 's': seed = strtoull(optarg, NULL, 0); break;
-		case 'n': seeds = strtoull(optarg, NULL, 0); break;
-		case 'l': list = true; break;
-		case 'v': verbose = true; break;
-		default: usage();
+		case 'k':
+			only = optarg;
+			break;
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			seeds = strtoull(optarg, NULL, 0);
+			break;
+		case 'l':
+			list = true;
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'x':
+			stop = true;
+			break;
+		default:
+			usage();
 		}
 	}
 	if (optind != argc)
 		usage();
 	for (const struct unit_test *ut = first; ut != NULL; ut = ut->ut_next) {
-		if (strstr(test_name(ut), only) == NULL)
+		if (strstr(test_name(ut), only) == NULL || (stop && failed > 0))
 			continue;
 		if (list)
 			puts(test_name(ut));

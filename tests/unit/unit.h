@@ -22,16 +22,16 @@ struct unit_test {
 	const char *ut_file;
 	const char *ut_name;
 	void (*ut_fn)(void);
-	unsigned ut_cpus;       /* 0: without the core */
-	unsigned ut_seeds;      /* 0: deterministic */
-	const char *ut_panics;  /* what the panic must say, or NULL: there must be none */
+	unsigned ut_cpus;      /* 0: without the core */
+	unsigned ut_seeds;     /* 0: deterministic */
+	const char *ut_panics; /* what the panic must say, or NULL: there must be none */
 	struct unit_test *ut_next;
 };
 
 #define UNIT_TEST(name, cpus, seeds, panics)                                                       \
 	static void unit_##name(void);                                                             \
-	static struct unit_test unit_test_##name = {__FILE__, #name,  unit_##name, (cpus),         \
-	                                            (seeds),  panics, NULL};                       \
+	static struct unit_test unit_test_##name = {__FILE__, #name, unit_##name, (cpus), (seeds), \
+	    panics, NULL};                                                                         \
 	__attribute__((constructor)) static void unit_add_##name(void)                             \
 	{                                                                                          \
 		unit_register(&unit_test_##name);                                                  \
@@ -58,8 +58,8 @@ void unit_register(struct unit_test *ut);
 void unit_fail(const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), noreturn));
 void unit_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-void unit_check_eq(const char *file, int line, const char *sa, const char *sb,
-    unsigned long long a, unsigned long long b);
+void unit_check_eq(const char *file, int line, const char *sa, const char *sb, unsigned long long a,
+    unsigned long long b);
 void unit_check_str(const char *file, int line, const char *sa, const char *a, const char *b);
 void unit_check_has(const char *file, int line, const char *sa, const char *a, const char *b);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * inline.h - the simulated machine's half of port.h. Every one of these that an interrupt or another
- * CPU could slip in before goes through sim_point(): see port/sim/sim.c.
+ * inline.h - the simulated machine's half of port.h. Every one of these that an interrupt or
+ * another CPU could slip in before goes through sim_point(): see port/sim/sim.c.
  */
 #ifndef PORT_INLINE_H
 #define PORT_INLINE_H
@@ -30,6 +30,17 @@ static inline struct lwp *port_curlwp(void)
 static inline bool port_intr_disable(void)
 {
 	return sim_intr_disable();
+}
+
+static inline void port_intr_off(void)
+{
+	(void)sim_intr_disable();
+}
+
+static inline void port_stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+	    memory_order_relaxed);
 }
 
 static inline void port_intr_restore(bool on)

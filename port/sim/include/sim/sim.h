@@ -16,28 +16,38 @@
 #include <stdint.h>
 
 struct sim_config {
-	unsigned cpus;  /* 1 to CPU_MAX */
+	unsigned cpus; /* 1 to CPU_MAX */
 	uint64_t seed;
-	bool random;    /* draw which CPU runs and when interrupts arrive; else turns, at once */
+	bool random; /* draw which CPU runs and when interrupts arrive; else turns, at once */
 };
 
 /* Why a CPU is at a point where the schedule may turn elsewhere. */
 enum sim_kind {
-	SIM_DISABLE, SIM_ENABLE, SIM_EOI, SIM_PAUSE, SIM_IDLE, SIM_IPI, SIM_CLOCK, SIM_COUNTER,
-	SIM_PIC, SIM_ACCESS, SIM_TEST
+	SIM_DISABLE,
+	SIM_ENABLE,
+	SIM_EOI,
+	SIM_PAUSE,
+	SIM_IDLE,
+	SIM_IPI,
+	SIM_CLOCK,
+	SIM_COUNTER,
+	SIM_PIC,
+	SIM_ACCESS,
+	SIM_TEST
 };
 
-#define SIM_EXIT_DIED 3     /* the process ends so in port_die() */
-#define SIM_EXIT_FAILED 1   /* and so when the simulator found something wrong */
+#define SIM_EXIT_DIED 3   /* the process ends so in port_die() */
+#define SIM_EXIT_FAILED 1 /* and so when the simulator found something wrong */
 
 /* ---- The machine. Host context. ---- */
 
-/* sim_run - boot the core on cfg->cpus CPUs and run fn() in its lwp main, interrupts on. Returns when
- * fn does; once a process. A deadlock, a broken invariant or a fault ends the process instead. */
+/* sim_run - boot the core on cfg->cpus CPUs and run fn() in its lwp main, interrupts on. Returns
+ * when fn does; once a process. A deadlock, a broken invariant or a fault ends the process instead. */
 void sim_run(const struct sim_config *cfg, void (*fn)(void));
 
 /* sim_point - the one function through which every decision goes: which CPU runs on from here, and
- * whether it takes an interrupt first. Tests call it with SIM_TEST. Any context; in an event: nothing. */
+ * whether it takes an interrupt first. Tests call it with SIM_TEST. Any context; nothing in an
+ * event. */
 void sim_point(enum sim_kind kind);
 
 /* sim_random - 0 to below - 1, from the seed. sim_now - virtual ns. Any context. */
@@ -54,8 +64,8 @@ void sim_limit(uint64_t ns);
 #define SIM_EVENTS_MAX 256
 void sim_at(uint64_t ns, void (*fn)(void *arg), void *arg);
 
-/* sim_settle - let everything else run until every CPU has nothing left to do and no interrupt is on
- * its way; what waits for a time counts as done. lwp context; sleeps. */
+/* sim_settle - let everything else run until every CPU has nothing left to do and no interrupt is
+ * on its way; what waits for a time counts as done. lwp context; sleeps. */
 void sim_settle(void);
 
 /* ---- Scripts: who runs. lwp context. ---- */
@@ -79,12 +89,12 @@ void sim_deafen(unsigned index, bool deaf);
 struct sim_line {
 	struct intr_source *sl_source;
 	enum intr_trigger sl_trigger;
-	struct cpu *sl_cpu;        /* where it is delivered */
-	bool sl_asserted;          /* level: the device holds it up */
-	bool sl_masked;            /* at the controller */
-	bool sl_remote;            /* level: sent, no EOI yet: not sent again before it */
-	cpuset_t sl_flight;        /* CPUs to which it is on its way */
-	cpuset_t sl_service;       /* CPUs that have it in service */
+	struct cpu *sl_cpu;  /* where it is delivered */
+	bool sl_asserted;    /* level: the device holds it up */
+	bool sl_masked;      /* at the controller */
+	bool sl_remote;      /* level: sent, no EOI yet: not sent again before it */
+	cpuset_t sl_flight;  /* CPUs to which it is on its way */
+	cpuset_t sl_service; /* CPUs that have it in service */
 	unsigned sl_masks, sl_unmasks, sl_eois, sl_delivered, sl_routes;
 	unsigned sl_lost;          /* edges that came while it was masked */
 	unsigned sl_merged;        /* edges and messages that found one on its way already */

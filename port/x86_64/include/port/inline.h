@@ -45,6 +45,12 @@ static inline bool port_intr_disable(void)
 	return (flags & 0x200) != 0;
 }
 
+/* One instruction, so an interrupt comes before it or after it. */
+static inline void port_stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	__asm__("addq %1, %0" : "+m"(*counter) : "er"(n) : "cc");
+}
+
 static inline void port_intr_off(void)
 {
 	__asm__ volatile("cli" : : : "memory");
