@@ -5,8 +5,9 @@
  * The core's objects are compiled with -fsanitize=thread (rules.mk), and the functions that the
  * compiler has them call, for plain accesses and for C11 atomics, are these here instead of the
  * compiler's own runtime. Each is a point of the schedule; a seeded run decides anew at one in
- * ACCESS_ONE_IN of them, a run without seeds at none. As there is one host thread, the access itself needs no
- * atomic instruction: memory is sequentially consistent here whatever the order asked for.
+ * ACCESS_ONE_IN of them, a run without seeds at none. As there is one host thread, the access
+ * itself needs no atomic instruction: memory is sequentially consistent here whatever the order
+ * asked for.
  *
  * The names and types are those of the compilers' interface: gcc and clang differ in some
  * (compare_exchange). 128-bit atomics are not used by the core and not here.

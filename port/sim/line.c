@@ -3,10 +3,10 @@
  * line.c - the interrupt controller of the simulated machine, and its inputs.
  *
  * A line behaves as the real ones do. A level line that is asserted and not masked is sent once,
- * and not again before the EOI; what was sent arrives, even if the line was lowered, masked or moved
- * meanwhile. An edge that comes while the line is masked is lost and counted; a message is sent
- * whatever the mask (if it cannot be masked). Two of the same on their way to one CPU are one.
- * Moved, a line may still be in flight to the CPU before: pic_routed() says when it is not.
+ * and not again before the EOI; what was sent arrives, even if the line was lowered, masked or
+ * moved meanwhile. An edge that comes while the line is masked is lost and counted; a message is
+ * sent whatever the mask (if it cannot be masked). Two of the same on their way to one CPU are
+ * one. Moved, a line may still be in flight to the CPU before: pic_routed() says when it is not.
  *
  * sim_line_check() asks after every step that a level line is masked exactly while its source's set
  * has a member (I3), whenever the source's lock is free; sim_line_eoi() that it was masked before

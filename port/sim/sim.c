@@ -49,6 +49,10 @@
 /* How a step turns out: one in so many. */
 #define SWITCH_ONE_IN 4
 #define DELIVER_ONE_IN 2
+/* One in so many switches leaves a CPU for up to STALL_STEPS, as a host may leave a virtual CPU:
+ * that finds the races with a wide window. */
+#define STALL_ONE_IN 16
+#define STALL_STEPS 1000
 
 struct event {
 	uint64_t e_when;
@@ -205,25 +209,42 @@ static void turn_to(struct sim_vcpu *v)
 	sim_stack_switch(&me->v_sp, v->v_sp, NULL, NULL);
 }
 
-/* One of those that can run; NULL: none can. `stay` if it is among them and the dice say so. */
-static struct sim_vcpu *choose(enum sim_kind kind)
+/* The other CPUs that can run, from the next one on. `awake`: only those not stalled. */
+static unsigned candidates(struct sim_vcpu **others, bool awake)
 {
-	struct sim_vcpu *me = sim_me(), *others[CPU_MAX];
-	bool stay = can_run(me);
 	unsigned n = 0;
 
 	for (unsigned i = 1; i < sim_ncpus; i++) {
 		struct sim_vcpu *v = &sim_vcpus[(sim_cpu->ci_index + i) % sim_ncpus];
 
-		if (can_run(v))
+		if (can_run(v) && (!awake || v->v_stalled <= sim_steps))
 			others[n++] = v;
 	}
-	if (n == 0)
-		return stay ? me : NULL;
-	if (!config.random)
-		return stay && kind != SIM_PAUSE && kind != SIM_IDLE ? me : others[0];
+	return n;
+}
+
+/* One of those that can run; NULL: none can. */
+static struct sim_vcpu *choose(enum sim_kind kind)
+{
+	struct sim_vcpu *me = sim_me(), *others[CPU_MAX];
+	bool stay = can_run(me);
+	unsigned n;
+
+	if (!config.random) {
+		n = candidates(others, false);
+		if (n == 0 || (stay && kind != SIM_PAUSE && kind != SIM_IDLE))
+			return stay ? me : NULL;
+		return others[0];
+	}
 	if (stay && kind != SIM_PAUSE && sim_random(SWITCH_ONE_IN) != 0)
 		return me;
+	n = candidates(others, true);
+	if (n == 0 && !stay)
+		n = candidates(others, false);
+	if (n == 0)
+		return stay ? me : NULL;
+	if (stay && sim_random(STALL_ONE_IN) == 0)
+		me->v_stalled = sim_steps + sim_random(STALL_STEPS);
 	return others[sim_random(n)];
 }
 

@@ -23,6 +23,7 @@ struct sim_vcpu {
 	bool v_idled;               /* has been there once: booted */
 	bool v_intr;                /* interrupts on */
 	bool v_deaf;                /* sim_deafen() */
+	uint64_t v_stalled;         /* drawn: does not run before this step, if others can */
 	bool v_ipi, v_clock;        /* pending */
 	uint64_t v_deadline;        /* of the clock; UINT64_MAX: none */
 	struct sim_line *v_service; /* delivered, no EOI yet */

@@ -256,7 +256,7 @@ SIM_TEST(running_runs_again, 1, 0)
 SIM_TEST(manual_only_by_hwi_sched, 1, 0)
 {
 	struct sim_line *sl = sim_line_create("dev", INTR_LEVEL, 0, 0);
-	struct tdev td = {.td_line = sl};
+	struct tdev td = {.td_manual = true, .td_line = sl};
 	unsigned runs = 0;
 	struct intr_handler *nofilter;
 

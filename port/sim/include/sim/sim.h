@@ -42,7 +42,8 @@ enum sim_kind {
 /* ---- The machine. Host context. ---- */
 
 /* sim_run - boot the core on cfg->cpus CPUs and run fn() in its lwp main, interrupts on. Returns
- * when fn does; once a process. A deadlock, a broken invariant or a fault ends the process instead. */
+ * when fn does; once a process. A deadlock, a broken invariant or a fault ends the process
+ * instead. */
 void sim_run(const struct sim_config *cfg, void (*fn)(void));
 
 /* sim_point - the one function through which every decision goes: which CPU runs on from here, and
@@ -65,7 +66,8 @@ void sim_limit(uint64_t ns);
 void sim_at(uint64_t ns, void (*fn)(void *arg), void *arg);
 
 /* sim_settle - let everything else run until every CPU has nothing left to do and no interrupt is
- * on its way; what waits for a time counts as done. lwp context; sleeps. */
+ * on its way; what waits for a time counts as done. lwp context;
+ * sleeps. */
 void sim_settle(void);
 
 /* ---- Scripts: who runs. lwp context. ---- */
