@@ -109,8 +109,8 @@ int edu_burst(unsigned unit, uint64_t n, uint64_t *done);
 int edu_post(unsigned unit);
 
 /*
- * edu_fire - have an lwp of its own do edu_raise() n times, while the caller goes on. EBUSY: one does
- * already, or was not ended; ENOMEM. edu_firing - it has not come to its end.
+ * edu_fire - have an lwp of its own do edu_raise() n times, while the caller goes on. EBUSY: one
+ * does already, or was not ended; ENOMEM. edu_firing - it has not come to its end.
  * edu_fire_end - stop it, wait for it; *done is how many were handled. ENOENT: there is none; else
  * what edu_raise() answered it.
  */

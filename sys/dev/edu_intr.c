@@ -389,6 +389,6 @@ void edu_disestablish(struct edu *u)
 	handler_remove(u, &u->u_ih);
 	handler_remove(u, &u->u_manual);
 	/* Turns that the handler had left are not coming any more; its raiser need not wait. */
-	if (u->u_again > 0)
+	if (u->u_mode == EDU_AGAIN)
 		edu_done(u, atomic_load_explicit(&u->u_noted, memory_order_relaxed));
 }

@@ -9,6 +9,8 @@
  *		(inputs from 16 up), because the lower inputs belong to ISA devices
  *	RTC	the periodic interrupt of the MC146818, ISA interrupt 8, an edge, powers of two
  *
+ * Under -icount QEMU's HPET, which is never a moment late then, comes twice each period.
+ *
  * Sources: IA-PC HPET Specification 1.0a, 2.3; Motorola MC146818A data sheet, registers A to C.
  *
  * Contexts: public functions: thread, may block. Filters: hard; they take rtc_lock. Lock order:
