@@ -179,9 +179,9 @@ SIM_TEST(shared_line, 1, 0)
 {
 	struct tdev a = {0}, b = {0}, c = {.td_answer = FILTER_HANDLED};
 
-	tdev_init(&a, "a", INTR_LEVEL, 0, IPL_NET, true);
-	tdev_share(&b, &a, "b", IPL_BIO, true);
-	tdev_share(&c, &a, "c", IPL_TTY, true);
+	tdev_init(&c, "c", INTR_LEVEL, 0, IPL_TTY, true);
+	tdev_share(&a, &c, "a", IPL_NET, true);
+	tdev_share(&b, &c, "b", IPL_BIO, true);
 	tdev_raise(&b);
 	sim_settle();
 	/* Every filter was asked, only b's thread ran. */
