@@ -374,3 +374,30 @@ def test_rtc_where_there_is_no_hpet(boot):
     m.ok('sleep 1')
     assert runs() == before
     assert m.poweroff() == 0
+
+
+@pytest.mark.parametrize('irq', ['msi', 'intx'])
+def test_attach_without_memory_leaves_nothing_behind(boot, irq):
+    m = boot(cpus=2)
+    attach(m, 0, irq)                  # what is made once and stays is made now
+    m.ok('edu -u 0 detach')
+
+    def held():
+        return ([m.sysctl(name) for name in ('mem.objects', 'mem.mapped')] +
+                [r['free'] for r in m.table('irq vectors', 'cpu')])
+
+    before = held()
+    failed = 0
+    for nth in range(1, 40):
+        m.set_sysctl('debug.alloc_fail', nth)
+        if 'error:' not in m.cmd(f'edu -u 0 attach {irq}'):
+            break
+        failed += 1
+        assert sum(held()) == sum(before), f'allocation {nth}'
+    m.set_sysctl('debug.alloc_fail', 0)
+    assert 4 <= failed < 39
+    m.ok('edu -u 0 raise 100')
+    m.ok('edu -u 0 fact 12')
+    m.ok('edu -u 0 detach')
+    assert sum(held()) == sum(before)
+    assert m.poweroff() == 0
