@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the PCI walk finds, and where interrupt pins lead: checked by having the devices use them."""
+"""What the PCI walk finds and where interrupt pins lead, checked by having the devices use them."""
 
 import pytest
 
