@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The shell: its commands, what they show, what they refuse, and its line editor."""
 
+import random
 import re
 
 import pytest
@@ -227,4 +228,45 @@ def test_command_line(boot):
     m = boot(cpus=2, append='cpus=0')
     assert 'cpus=0: must be 1 to 64; ignored' in m.transcript()
     assert m.sysctl('hw.ncpu') == 2
+    assert m.poweroff() == 0
+
+
+@pytest.mark.parametrize('command', [
+    'intrstat', 'intrstat -z', 'top', 'ps', 'irq list', 'load 1 2', 'hold 1', 'divorce 2',
+    'edu dma 100', 'edu mode manual', 'stress 1'], ids=lambda c: c.replace(' ', '-'))
+def test_out_of_memory(boot, command):
+    """Each allocation of a command fails in turn: it says so or lives with it, and leaves nothing
+    behind."""
+    m = boot(cpus=2)
+    m.ok(f'{command}; edu mode both; sleep 0.1')
+    before = m.sysctl('mem.objects')
+    for nth in range(1, 100):
+        m.ok(f'sysctl debug.alloc_fail={nth}')
+        m.cmd(command)
+        if m.sysctl('debug.alloc_fail') > 0:
+            break  # it takes no more than those
+    assert nth > 1
+    m.ok('sysctl debug.alloc_fail=0')
+    # All is well again: nothing is held, and everything works.
+    m.cmd('edu attach msi')
+    m.ok(f'{command}; edu mode both; sleep 0.1')
+    assert m.sysctl('mem.objects') <= before
+    assert 'thread 50,' in m.ok('edu raise 50')
+    assert m.poweroff() == 0
+
+
+def test_rubbish(boot):
+    """Anything may be typed: the shell stays, and answers."""
+    m = boot(cpus=2)
+    draw = random.Random(7)
+    for _ in range(5):
+        # Not Ctrl-A, which is QEMU's; not what the terminals on the way would act on.
+        keys = [bytes([b]) for b in range(2, 256) if b not in (0x0f, 0x11, 0x13, 0x16)]
+        keys += [b'\x1b[', b'\x1b[3~', b'\x1b[1;5C', b'\t\t', b'"', b'; ', b'edu ', b'irq '] * 8
+        data = b''.join(draw.choice(keys) for _ in range(4000))
+        mark = f'still here {draw.random()}'
+        m.exchange(data + b'\x03\x03', lambda g: True, 60)
+        m.send(f'\x03echo {mark}\r')
+        m.expect(mark + '\r*\n' + re.escape(mark) + '\r*\n')
+        m.wait_prompt()
     assert m.poweroff() == 0
