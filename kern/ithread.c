@@ -51,7 +51,6 @@
 #include <ithaca/sched.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
-#include <ithaca/turnstile.h>
 
 #define ITHREADS_PER_CPU 2
 
@@ -243,15 +242,27 @@ static inline unsigned top_level(uint32_t pending)
 
 /* ---- The ithread's side ---- */
 
+/* curlwp's own priority. It is on no queue, and waits for nobody, so that nothing follows from it.
+ * Interrupts off. */
+static void ithread_setpri(struct lwp *l, uint8_t pri)
+{
+	struct cpu *ci = curcpu();
+
+	spin_lock(&l->l_lock);
+	spin_lock(&ci->ci_rq_lock);
+	if (l->l_pri < pri || l->l_pri == l->l_basepri)
+		l->l_pri = pri; /* else it was lent more, or gives the rest back by itself */
+	l->l_basepri = pri;
+	spin_unlock(&ci->ci_rq_lock);
+	spin_unlock(&l->l_lock);
+}
+
 /* A divorced ithread has ended its handler: back to the pool, off the CPU. Does not return. */
 static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp *l)
 {
 	l->l_ipl = IPL_NONE;
 	l->l_level = IPL_NONE;
-	spin_lock(&l->l_lock);
-	l->l_basepri = PRI_IPL(IPL_BIO);
-	spin_unlock(&l->l_lock);
-	turnstile_repri(l);
+	ithread_setpri(l, PRI_IPL(IPL_BIO));
 	/* Away before it is off its stack: who takes it waits for l_running. */
 	ithread_put(ci, l);
 	spin_lock(&ci->ci_rq_lock);
@@ -471,10 +482,7 @@ void ithread_leaving(struct lwp *l)
 	if (l->l_pinned == NULL || l->l_basepri == PRI_IPL(l->l_level))
 		return;
 	intr = port_intr_disable();
-	spin_lock(&l->l_lock);
-	l->l_basepri = PRI_IPL(l->l_level);
-	spin_unlock(&l->l_lock);
-	turnstile_repri(l);
+	ithread_setpri(l, PRI_IPL(l->l_level));
 	port_intr_restore(intr);
 }
 

@@ -206,13 +206,10 @@ void lwp_unpark(struct lwp *l)
 
 void lwp_yield(void)
 {
-	struct lwp *l = curlwp;
 	bool intr = port_intr_disable();
 
-	l->l_expired = true; /* ithread_exit() lets an equal run, if preemption is allowed */
-	ithread_exit();
-	l->l_expired = false;
-	port_intr_restore(intr);
+	sched_yield();
+	intr_return(intr);
 }
 
 void preempt_disable(void)

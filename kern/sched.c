@@ -70,38 +70,36 @@ struct cpu *sched_lock(struct lwp *l)
 
 /* ---- The queue itself; its lock is held. ---- */
 
-static void runq_top(struct cpu *ci)
+static inline void runq_count(struct cpu *ci, struct lwp *l, unsigned n)
 {
-	unsigned top = ci->ci_rq_map == 0 ? 0 : 63u - (unsigned)__builtin_clzll(ci->ci_rq_map);
-
-	atomic_store_explicit(&ci->ci_top_pri, (uint8_t)top, memory_order_relaxed);
+	if (!(l->l_flags & LWP_BOUND))
+		atomic_store_explicit(&ci->ci_rq_len,
+		    atomic_load_explicit(&ci->ci_rq_len, memory_order_relaxed) + n,
+		    memory_order_relaxed);
 }
 
-static void runq_insert(struct cpu *ci, struct lwp *l, bool head)
+static inline void runq_insert(struct cpu *ci, struct lwp *l, bool head)
 {
-	unsigned len = atomic_load_explicit(&ci->ci_rq_len, memory_order_relaxed);
+	struct list *queue = &ci->ci_rq[l->l_pri];
 
 	KASSERT(!list_linked(&l->l_runq), "%s is on a run queue already", l->l_name);
-	if (head)
-		list_prepend(&ci->ci_rq[l->l_pri], &l->l_runq);
-	else
-		list_append(&ci->ci_rq[l->l_pri], &l->l_runq);
+	list_insert_before(head ? queue->next : queue, &l->l_runq);
 	ci->ci_rq_map |= (uint64_t)1 << l->l_pri;
-	if (!(l->l_flags & LWP_BOUND))
-		atomic_store_explicit(&ci->ci_rq_len, len + 1, memory_order_relaxed);
-	runq_top(ci);
+	if (l->l_pri > atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
+		atomic_store_explicit(&ci->ci_top_pri, l->l_pri, memory_order_relaxed);
+	runq_count(ci, l, 1);
 }
 
-static void runq_remove(struct cpu *ci, struct lwp *l)
+static inline void runq_remove(struct cpu *ci, struct lwp *l)
 {
-	unsigned len = atomic_load_explicit(&ci->ci_rq_len, memory_order_relaxed);
-
 	list_remove(&l->l_runq);
-	if (list_empty(&ci->ci_rq[l->l_pri]))
-		ci->ci_rq_map &= ~((uint64_t)1 << l->l_pri);
-	if (!(l->l_flags & LWP_BOUND))
-		atomic_store_explicit(&ci->ci_rq_len, len - 1, memory_order_relaxed);
-	runq_top(ci);
+	runq_count(ci, l, -1u);
+	if (!list_empty(&ci->ci_rq[l->l_pri]))
+		return;
+	ci->ci_rq_map ^= (uint64_t)1 << l->l_pri;
+	atomic_store_explicit(&ci->ci_top_pri,
+	    ci->ci_rq_map == 0 ? 0 : (uint8_t)(63 ^ __builtin_clzll(ci->ci_rq_map)),
+	    memory_order_relaxed);
 }
 
 /* The best of the queue, taken out, or the idle lwp. */
@@ -118,6 +116,16 @@ static struct lwp *runq_pick(struct cpu *ci)
 }
 
 /* ---- Becoming runnable ---- */
+
+/* Somebody waits who may have to share this CPU: have sched_slice() called, once, until nobody does.
+ * So a switch does not read the clock, and a slice is one to two SLICE_NS long. Own CPU. */
+static inline void slice_start(struct cpu *ci)
+{
+	if (ci->ci_slicing)
+		return;
+	ci->ci_slicing = true;
+	clock_want(ci, clock_ns() + SLICE_NS);
+}
 
 /* How many wait on `ci` that could run elsewhere. A hint unless its queue is locked. */
 static unsigned sched_left(struct cpu *ci)
@@ -154,7 +162,7 @@ static void sched_notify(struct cpu *ci, struct lwp *l)
 		if (ci != curcpu())
 			cpu_poke(ci, IPI_RESCHED);
 		else if (l->l_pri == ci->ci_onproc->l_pri)
-			clock_want(ci, clock_ns() + SLICE_NS);
+			slice_start(ci);
 	}
 	/* An idle CPU runs the first one itself. */
 	if (!(l->l_flags & LWP_BOUND) && (ci->ci_onproc != ci->ci_idle || sched_left(ci) > 1))
@@ -212,8 +220,7 @@ void sched_switch(void)
 	}
 	next->l_slice_ns = 0;
 	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0) {
-		next->l_slice_ns = clock_ns() + SLICE_NS;
-		clock_want(ci, next->l_slice_ns);
+		slice_start(ci);
 		if (sched_left(ci) != 0)
 			sched_offer(ci);
 	}
@@ -252,19 +259,35 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 
-	if (top == 0 || l == ci->ci_idle)
+	ci->ci_slicing = top != 0 && l != ci->ci_idle;
+	if (!ci->ci_slicing)
 		return UINT64_MAX;
 	if (l->l_pinned != NULL || l->l_level != IPL_NONE || top < l->l_pri)
 		return now_ns + SLICE_NS; /* an interrupt's thread has no slice */
 	if (l->l_slice_ns > now_ns)
 		return l->l_slice_ns;
-	if (l->l_slice_ns == 0) { /* it ran alone until now */
+	if (l->l_slice_ns == 0) { /* its first look since it was switched in */
 		l->l_slice_ns = now_ns + SLICE_NS;
 		return l->l_slice_ns;
 	}
 	l->l_slice_ns = 0;
 	l->l_expired = true; /* ithread_exit() does the rest */
 	return now_ns + SLICE_NS;
+}
+
+void sched_yield(void)
+{
+	struct lwp *l = curlwp;
+	struct cpu *ci = curcpu();
+
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < l->l_pri ||
+	    !sched_preemptible(l) || l == ci->ci_idle)
+		return;
+	ithread_leaving(l);
+	spin_lock(&ci->ci_rq_lock);
+	l->l_state = LWP_RUN;
+	runq_insert(ci, l, false);
+	sched_switch();
 }
 
 void sched_poked(struct cpu *ci)
@@ -276,7 +299,7 @@ void sched_poked(struct cpu *ci)
 	top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 	idle = ci->ci_onproc == ci->ci_idle;
 	if (top != 0 && top == ci->ci_onproc->l_pri)
-		clock_want(ci, clock_ns() + SLICE_NS);
+		slice_start(ci);
 	spin_unlock(&ci->ci_rq_lock);
 	if (idle || top != 0)
 		return;

@@ -56,6 +56,7 @@ struct cpu {
 	uint32_t ci_pending;      /* (i) bit a level: something is queued for an ithread or softint */
 	_Atomic uint8_t ci_top_pri; /* (~) best on the run queue, 0: none; written under (q) */
 	bool ci_acct;             /* (i) copy of hw.intr.acct */
+	bool ci_slicing;          /* (i) the clock is on its way for sched_slice() */
 	bool ci_starved;          /* (i) own bit of the starved set is, or was, set */
 	uint32_t ci_stats_offset; /* (a) of its part in arrays of struct intr_stats */
 	struct lwp *ci_spare;     /* (i) the ithread that the next handoff takes */

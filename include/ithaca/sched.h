@@ -28,6 +28,9 @@ void sched_switch(void);
 /* sched_preempt - something more urgent than curlwp is runnable: let it run. Interrupts off. */
 void sched_preempt(void);
 
+/* sched_yield - let another of the same priority run, if there is one. Interrupts off. */
+void sched_yield(void);
+
 /* sched_preemptible - may curlwp be preempted by another lwp at this point? Interrupts off. */
 bool sched_preemptible(const struct lwp *l);
 

@@ -365,7 +365,7 @@ SIM_TEST(divorced_comes_before_lwps, 1, 0)
 	tdev_raise(&td);
 	while (nran == 0)
 		lwp_yield();
-	CHECK(clock_ns() < 20 * NS_PER_MS);
+	CHECK(clock_ns() < 30 * NS_PER_MS);
 	stop = true;
 	lwp_join(hog);
 	tdev_check(&td);
