@@ -64,7 +64,7 @@ void lwp_init(struct lwp *l, struct cpu *ci, void *stack, size_t size)
 	mutex_init(&lwp_mutex, "lwp", IPL_NONE);
 	l->l_stack = stack;
 	l->l_stack_size = size;
-	lwp_fill(l, "main", 0, ci, PRI_KERNEL);
+	lwp_fill(l, "main", LWP_BOOT, ci, PRI_KERNEL);
 	l->l_state = LWP_ONPROC;
 	atomic_init(&l->l_running, 1);
 	list_append(&lwp_all, &l->l_all);
@@ -283,6 +283,8 @@ static void lwp_free(struct lwp *l)
 	mutex_exit(&lwp_mutex);
 	turnstile_free(l->l_turnstile);
 	l->l_turnstile = NULL;
+	if (l->l_flags & LWP_BOOT)
+		return;
 	port_stack_free(l->l_stack, l->l_stack_size);
 	lwp_unused_add(l);
 }

@@ -25,7 +25,6 @@
 #include <ithaca/machine.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
-#include <ithaca/sleepq.h>
 #include <ithaca/storm.h>
 #include <ithaca/string.h>
 
@@ -148,7 +147,5 @@ void sys_main(const struct boot_info *boot)
 	kprintf("up after %llu ms; `help` lists the commands\n",
 	    (unsigned long long)(clock_ns() / NS_PER_MS));
 	check("shell", shell_start());
-	/* The boot stack is nobody else's, so "main" sleeps on it and does not end. */
-	for (;;)
-		lwp_sleep_ns(3600 * NS_PER_S);
+	lwp_exit();
 }

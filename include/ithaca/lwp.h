@@ -49,6 +49,7 @@ enum lwp_state {
 #define LWP_SOFTINT 0x04 /* a CPU's dedicated lwp of one softint level */
 #define LWP_IDLE 0x08    /* a CPU's idle lwp */
 #define LWP_JOINABLE 0x10 /* lwp_join() will be called */
+#define LWP_BOOT 0x20 /* "main": its memory and stack are the boot's, and stay */
 
 /*
  * Locking key: (a) set once before it is shared; (i) own CPU only, interrupts off; (o) the lwp
