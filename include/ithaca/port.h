@@ -25,7 +25,8 @@ struct lwp;
 /* curcpu - this CPU. Stable only while the caller cannot move: interrupts off, bound, or raised. */
 static inline struct cpu *curcpu(void);
 
-/* curlwp - the running lwp. Stable always: whoever asks is it. In a filter: the lwp interrupted. */
+/* curlwp - the running lwp, by port_curlwp(). Stable always: whoever asks is it. In a filter: the
+ * lwp interrupted. */
 #define curlwp port_curlwp()
 static inline struct lwp *port_curlwp(void);
 
@@ -100,12 +101,13 @@ uint64_t port_counter_to_ns(uint64_t ticks);
 
 /* ---- Memory. Thread context (any level below IPL_VM). ---- */
 
-/* port_mem_alloc - zeroed memory, aligned to 64 bytes where size >= 64, else 16; NULL: none left. */
+/* port_mem_alloc - zeroed memory, aligned to 64 bytes where size >= 64, else 16; NULL: none left.
+ * port_mem_free - give it back; `size` is what was asked for. */
 void *port_mem_alloc(size_t size);
 void port_mem_free(void *p, size_t size);
 
 /* port_stack_alloc - a stack with a guard page beneath; *size is set. NULL: no memory. Returns the
- * lowest usable address. */
+ * lowest usable address. port_stack_free - give it back; nobody stands on it. */
 void *port_stack_alloc(size_t *size);
 void port_stack_free(void *base, size_t size);
 

@@ -42,7 +42,7 @@ void panic_register(void (*fn)(void));
 
 /*
  * KASSERT - what must be true. In a checked build a false one panics with the expression and the
- * message; in a release build nothing is evaluated.
+ * message, through kassert_fail(); in a release build nothing is evaluated.
  */
 #if ITHACA_CHECKED
 #define KASSERT(cond, ...) ((cond) ? (void)0 : kassert_fail(#cond, __FILE__, __LINE__, __VA_ARGS__))

@@ -24,12 +24,14 @@ struct list {
 /* LIST_EACH - walk from first to last; `e` may not be removed meanwhile. */
 #define LIST_EACH(e, head) for ((e) = (head)->next; (e) != (head); (e) = (e)->next)
 
+/* list_init - an empty head, or an entry that is on no list. */
 static inline void list_init(struct list *l)
 {
 	l->next = l;
 	l->prev = l;
 }
 
+/* list_empty - of a head; list_linked - of an entry: is it on a list? */
 static inline bool list_empty(const struct list *head)
 {
 	return head->next == head;
@@ -49,6 +51,7 @@ static inline void list_insert_before(struct list *at, struct list *e)
 	at->prev = e;
 }
 
+/* list_append, list_prepend - put `e`, which is on no list, at the tail or the head. */
 static inline void list_append(struct list *head, struct list *e)
 {
 	list_insert_before(head, e);
@@ -59,6 +62,7 @@ static inline void list_prepend(struct list *head, struct list *e)
 	list_insert_before(head->next, e);
 }
 
+/* list_remove - take `e` off its list; nothing happens if it is on none. */
 static inline void list_remove(struct list *e)
 {
 	e->prev->next = e->next;

@@ -18,6 +18,7 @@ struct spin {
 	_Atomic unsigned s_held; /* (~) 0 or 1: acquire in spin_lock, release in spin_unlock */
 };
 
+/* spin_init - ready to use, and free. Any context. */
 static inline void spin_init(struct spin *s)
 {
 	atomic_init(&s->s_held, 0);
@@ -39,6 +40,7 @@ static inline void spin_lock(struct spin *s)
 	}
 }
 
+/* spin_unlock - let go of it; whoever takes it next sees all that was written before. */
 static inline void spin_unlock(struct spin *s)
 {
 	atomic_store_explicit(&s->s_held, 0, memory_order_release);

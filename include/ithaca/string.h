@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* memcpy, memmove, memset, memcmp, strlen, strcmp, strncmp, strchr - as ISO C has them;
+ * the compiler calls the first four by itself. Any context. */
 void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);

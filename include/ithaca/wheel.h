@@ -27,6 +27,7 @@ struct wheel {
 	uint8_t wh_levels;                            /* bit a level: it has an occupied slot */
 };
 
+/* wheel_init - empty, and looked at up to `now_ns`. */
 void wheel_init(struct wheel *wh, uint64_t now_ns);
 
 /* wheel_insert - put it where c_when_ns says; among the due if that has come. O(1). */
