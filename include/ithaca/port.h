@@ -58,8 +58,8 @@ static inline void port_pause(void);
  * interrupts in and waits without a gap between the two; returns with interrupts off. */
 static inline void port_idle(void);
 
-/* port_stat_add - *counter += n, where this CPU alone writes and others may read: relaxed, no locked
- * instruction, not torn by an interrupt. Any context. */
+/* port_stat_add - *counter += n, where this CPU alone writes and others may read: relaxed, no
+ * locked instruction, not torn by an interrupt. Any context. */
 static inline void port_stat_add(_Atomic uint64_t *counter, uint64_t n);
 
 /* port_counter - this CPU's cycle counter; monotonic, and the same rate and origin on every CPU. */
@@ -96,13 +96,14 @@ void port_ipi(struct cpu *ci);
  * past: at once; UINT64_MAX: never). Replaces the deadline before it. Interrupts off. */
 void port_clock_arm(uint64_t deadline_ns);
 
-/* port_counter_to_ns - counter ticks to nanoseconds; exact to 1 in 2^20, no overflow in 100 years. */
+/* port_counter_to_ns - counter ticks to nanoseconds; exact to 1 in 2^20, no overflow in 100
+ * years. */
 uint64_t port_counter_to_ns(uint64_t ticks);
 
 /* ---- Memory. Thread context (any level below IPL_VM). ---- */
 
-/* port_mem_alloc - zeroed memory, aligned to 64 bytes where size >= 64, else 16; NULL: none left.
- * port_mem_free - give it back; `size` is what was asked for. */
+/* port_mem_alloc - zeroed memory, aligned to 64 bytes where size >= 64, else 16. NULL: none
+ * left. port_mem_free - give it back; `size` is what was asked for. */
 void *port_mem_alloc(size_t size);
 void port_mem_free(void *p, size_t size);
 
