@@ -279,7 +279,7 @@ static int mode(unsigned unit, int argc, char **argv)
 		shell_error("no mode '%s'", argv[0]);
 		return shell_usage();
 	}
-	max = m == EDU_SLEEP ? 60000 : m == EDU_AGAIN ? 100000 : 0;
+	max = m == EDU_SLEEP ? 60000 : m == EDU_AGAIN ? 100000 : m == EDU_BURN ? EDU_BURN_MAX : 0;
 	if (max > 0) {
 		if (argc < 2)
 			return shell_error("mode %s: needs a number, 1 to %u", argv[0],
@@ -407,6 +407,8 @@ const struct shell_cmd shell_edu_cmds[] = {
 	"    liar liar-loud liar-greedy    a filter that lies (see dev/edu.h)\n"
 	"    sleep MS, again K, manual     a thread that sleeps, reschedules itself; INTR_MANUAL\n"
 	"    block                         a thread that takes the mutex which `hold` holds\n"
+	"    burn US                       a thread that computes for so long\n"
+	"    excl                          nobody else on the source (INTR_EXCL)\n"
 	"  timeout  how long raise, fact and dma wait for an interrupt\n"
 	"  Without -u it is unit 0.\n",
 	cmd_edu, complete},

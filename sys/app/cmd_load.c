@@ -3,8 +3,8 @@
  * cmd_load.c - load, hold and divorce: ordinary lwps that get in the way, on purpose.
  *
  * `load` burns CPU at a low priority. `hold` takes the mutex that an edu handler in mode "block"
- * wants, and keeps it for a while, asleep or burning. `divorce` puts the two together and shows,
- * with the counters, what becomes of an ithread that blocks:
+ * wants, and keeps it for a while or until `hold release`, asleep or burning. `divorce` puts the
+ * two together and shows, with the counters, what becomes of an ithread that blocks:
  *
  *	holder (ordinary lwp, CPU n)		ithread (CPU n)
  *	takes the mutex
@@ -25,6 +25,7 @@
 #include "dev/edu.h"
 #include "mem/kmem.h"
 #include <ithaca/clock.h>
+#include <ithaca/condvar.h>
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
 #include <ithaca/intr.h>
@@ -120,61 +121,102 @@ static int cmd_load(int argc, char **argv)
 
 struct hold {
 	struct mutex *mutex;
-	uint64_t ns;
+	uint64_t ns; /* 0: until it is told to let go */
 	bool burn;
+	unsigned released; /* hold_released when it was made */
 };
+
+static struct mutex hold_lock; /* for the two below */
+static struct condvar hold_cv;
+static _Atomic unsigned hold_released; /* (~) times of `hold release`; relaxed: only a count */
+
+static bool hold_over(const struct hold *h, uint64_t until_ns)
+{
+	return atomic_load_explicit(&hold_released, memory_order_relaxed) != h->released ||
+	    (h->ns != 0 && clock_ns() >= until_ns);
+}
 
 static void holder(void *arg)
 {
 	struct hold h = *(struct hold *)arg;
+	uint64_t until_ns;
 
 	kmem_free(arg, sizeof(h));
 	mutex_enter(h.mutex);
-	if (h.burn)
-		burn_until(clock_ns() + h.ns, false);
-	else
-		lwp_sleep_ns(h.ns);
+	until_ns = clock_ns() + h.ns;
+	while (h.burn && !hold_over(&h, until_ns))
+		burn_until(clock_ns() + NS_PER_MS, false);
+	mutex_enter(&hold_lock);
+	while (!hold_over(&h, until_ns)) {
+		if (h.ns == 0)
+			cv_wait(&hold_cv, &hold_lock);
+		else
+			(void)cv_timedwait(&hold_cv, &hold_lock, h.ns);
+	}
+	mutex_exit(&hold_lock);
 	mutex_exit(h.mutex);
+}
+
+/* hold_release - all that hold, and all that wait to, let go. */
+static int hold_release(void)
+{
+	mutex_enter(&hold_lock);
+	atomic_fetch_add_explicit(&hold_released, 1, memory_order_relaxed);
+	cv_broadcast(&hold_cv);
+	mutex_exit(&hold_lock);
+	return 0;
+}
+
+static int hold_start(uint64_t ns, unsigned pri, struct cpu *bound, bool burn)
+{
+	struct hold *h = kmem_alloc(sizeof(*h));
+	int error;
+
+	if (h == NULL)
+		return shell_error("no memory");
+	*h = (struct hold){shell_edu_mutex(), ns, burn,
+	    atomic_load_explicit(&hold_released, memory_order_relaxed)};
+	error = lwp_create("holder", (int)pri, bound, 0, holder, h, NULL);
+	if (error == 0)
+		return 0;
+	kmem_free(h, sizeof(*h));
+	return shell_error("holder: %s", errno_name(error));
 }
 
 static int cmd_hold(int argc, char **argv)
 {
-	uint64_t ms, pri = PRI_HOLD, cpu;
+	static bool ready; /* the shell's lwp alone comes here */
+	uint64_t ms = 0, pri = PRI_HOLD, cpu;
 	struct cpu *bound = NULL;
-	struct hold *h;
 	bool burn = false;
-	int i, error;
+	int i;
 
-	for (i = 1; i + 1 < argc; i++) {
+	if (!ready) {
+		mutex_init(&hold_lock, "hold", IPL_TTY);
+		cv_init(&hold_cv, "hold");
+		ready = true;
+	}
+	if (argc == 2 && strcmp(argv[1], "release") == 0)
+		return hold_release();
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-b") == 0) {
 			burn = true;
-		} else if (strcmp(argv[i], "-p") == 0) {
+		} else if (strcmp(argv[i], "-p") == 0 && i + 1 < argc) {
 			if (!shell_number(argv[++i], "priority", PRI_MIN, PRI_MAX, &pri))
 				return 1;
-		} else if (strcmp(argv[i], "-c") == 0) {
+		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			if (!shell_number(argv[++i], "CPU", 0, cpu_count() - 1, &cpu))
 				return 1;
 			bound = cpu_lookup((unsigned)cpu);
 		} else {
-			break;
+			return shell_usage();
 		}
 	}
-	if (i + 1 != argc)
+	if (i + 1 < argc)
 		return shell_usage();
-	if (!shell_number(argv[i], "milliseconds", 1, MS_MAX, &ms))
+	if (i < argc && !shell_number(argv[i], "milliseconds", 1, MS_MAX, &ms))
 		return 1;
-	h = kmem_alloc(sizeof(*h));
-	if (h == NULL)
-		return shell_error("no memory");
-	h->mutex = shell_edu_mutex();
-	h->ns = ms * NS_PER_MS;
-	h->burn = burn;
-	error = lwp_create("holder", (int)pri, bound, 0, holder, h, NULL);
-	if (error != 0) {
-		kmem_free(h, sizeof(*h));
-		return shell_error("holder: %s", errno_name(error));
-	}
-	return 0;
+	return hold_start(ms * NS_PER_MS, (unsigned)pri, bound, burn);
 }
 
 /* ---- divorce ---- */
@@ -320,17 +362,21 @@ static int cmd_divorce(int argc, char **argv)
 
 static void complete_background(struct line_editor *le, int arg, char **argv)
 {
-	(void)argv;
-	if (arg == 1)
-		line_offer(le, "-b");
+	if (arg != 1)
+		return;
+	line_offer(le, "-b");
+	if (strcmp(argv[0], "hold") == 0)
+		line_offer(le, "release");
 }
 
 const struct shell_cmd shell_load_cmds[] = {
     {"load", "[-b] SECONDS [LWPS]", "burn CPU time in ordinary lwps, one a CPU or LWPS",
 	"  -b  in the background; else until Ctrl-C or for SECONDS (1 to 3600)\n", cmd_load,
 	complete_background},
-    {"hold", "[-b] [-p PRIORITY] [-c CPU] MS", "hold the mutex that `edu mode block` handlers want",
-	"  An lwp in the background takes it and sleeps for MS milliseconds.\n"
+    {"hold", "[-b] [-p PRIORITY] [-c CPU] [MS] | release",
+	"hold the mutex that `edu mode block` handlers want",
+	"  An lwp in the background takes it and sleeps for MS milliseconds, or until\n"
+	"  `hold release`.\n"
 	"  -b  burns that time instead\n"
 	"  -p  its priority, 1 to 47 (16)\n"
 	"  -c  bound to that CPU\n",

@@ -76,9 +76,26 @@ static int sysctl_show(const char *name, bool doc)
 	return 0;
 }
 
+/* out_of_range - limits that move are nodes of their own, NAME_min and NAME_max. */
+static int out_of_range(const char *name, const char *value)
+{
+	char node[LINE_SIZE], min[VALUE_SIZE], max[VALUE_SIZE];
+	struct sysctl *sy = sysctl_find(name);
+
+	if (sy != NULL && (sy->sy_min != 0 || sy->sy_max != 0))
+		return shell_error("%s: %s: must be %llu to %llu", name, value,
+		    (unsigned long long)sy->sy_min, (unsigned long long)sy->sy_max);
+	ksnprintf(node, sizeof(node), "%s_min", name);
+	if (sysctl_read(node, min, sizeof(min)) != 0)
+		return shell_error("%s: %s: outside its limits", name, value);
+	ksnprintf(node, sizeof(node), "%s_max", name);
+	if (sysctl_read(node, max, sizeof(max)) != 0)
+		return shell_error("%s: %s: outside its limits", name, value);
+	return shell_error("%s: %s: must be %s to %s", name, value, min, max);
+}
+
 static int sysctl_set(char *name, char *value)
 {
-	struct sysctl *sy;
 	int error = sysctl_write(name, value);
 
 	switch (error) {
@@ -92,11 +109,7 @@ static int sysctl_set(char *name, char *value)
 	case EINVAL:
 		return shell_error("%s: '%s': not a number that it takes", name, value);
 	case ERANGE:
-		sy = sysctl_find(name);
-		if (sy != NULL && (sy->sy_min != 0 || sy->sy_max != 0))
-			return shell_error("%s: %s: must be %llu to %llu", name, value,
-			    (unsigned long long)sy->sy_min, (unsigned long long)sy->sy_max);
-		return shell_error("%s: %s: outside its limits", name, value);
+		return out_of_range(name, value);
 	default:
 		return shell_error("%s: %s: %s", name, value, errno_name(error));
 	}

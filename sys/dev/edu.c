@@ -238,6 +238,17 @@ int edu_post(unsigned unit)
 	return 0;
 }
 
+int edu_poke(unsigned unit)
+{
+	struct edu *u = edu_find(unit);
+
+	if (u == NULL || edu_state(u) != EDU_ATTACHED)
+		return ENXIO;
+	edu_bump(&u->u_count.ec_raises);
+	edu_write(u, EDU_IRQ_RAISE, EDU_BIT_POST);
+	return 0;
+}
+
 int edu_set_timeout(unsigned unit, uint64_t ns)
 {
 	struct edu *u = edu_find(unit);
@@ -571,6 +582,8 @@ static int mode_check(enum edu_mode mode, uint64_t arg, const struct mutex *m, i
 	if (mode == EDU_SLEEP && (arg < 1 || arg > 60000))
 		return ERANGE;
 	if (mode == EDU_AGAIN && (arg < 1 || arg > 100000))
+		return ERANGE;
+	if (mode == EDU_BURN && (arg < 1 || arg > EDU_BURN_MAX))
 		return ERANGE;
 	return 0;
 }

@@ -19,7 +19,8 @@ struct pci_dev;
 
 #define EDU_MAX 8
 #define EDU_FACT_MAX 1000000u
-#define EDU_DMA_MAX 4096 /* bytes of the device's own buffer */
+#define EDU_DMA_MAX 4096       /* bytes of the device's own buffer */
+#define EDU_BURN_MAX 10000000u /* microseconds */
 
 /* What the handler does; "raised" means that the device shows an interrupt. */
 enum edu_mode {
@@ -34,6 +35,8 @@ enum edu_mode {
 	EDU_BLOCK,       /* as EDU_BOTH; the thread function enters and exits `mutex` */
 	EDU_MANUAL, /* as EDU_BOTH, by a second INTR_MANUAL handler that the filter hwi_sched()s */
 	EDU_AGAIN,  /* as EDU_BOTH; the thread function hwi_sched()s itself `arg` times a raise */
+	EDU_BURN,   /* as EDU_BOTH; the thread function burns `arg` microseconds, then is done */
+	EDU_EXCL,   /* as EDU_BOTH, and nobody else on its source (INTR_EXCL) */
 	EDU_MODES
 };
 
@@ -85,9 +88,10 @@ int edu_detach(unsigned unit);
 
 /*
  * edu_set_mode - misbehave from now on; also `ipl`, IPL_BIO to IPL_TTY. The handler is re-
- * established. `arg` is used by EDU_SLEEP (1 to 60000 ms) and EDU_AGAIN (1 to 100000), `m` by
- * EDU_BLOCK (must outlive the mode). EINVAL, ERANGE; what intr_establish() answers: then there is
- * no handler and the unit is left as EDU_BOTH if possible, else detached.
+ * established. `arg` is used by EDU_SLEEP (1 to 60000 ms), EDU_AGAIN (1 to 100000) and EDU_BURN (1
+ * to 10,000,000 us), `m` by EDU_BLOCK (must outlive the mode). EINVAL, ERANGE; what
+ * intr_establish() answers: then there is no handler and the unit is left as EDU_BOTH if possible,
+ * else detached.
  */
 int edu_set_mode(unsigned unit, enum edu_mode mode, uint64_t arg, struct mutex *m, int ipl);
 
@@ -107,6 +111,11 @@ int edu_burst(unsigned unit, uint64_t n, uint64_t *done);
 
 /* edu_post - raise one and do not wait for anything. */
 int edu_post(unsigned unit);
+
+/* edu_poke - raise one without any lock, at whatever level; for a caller who knows that nobody
+ * detaches the unit meanwhile. No number is given to it: edu_raise() and edu_burst() of others do
+ * not hear of it. ENXIO. */
+int edu_poke(unsigned unit);
 
 /*
  * edu_fire - have an lwp of its own do edu_raise() n times, while the caller goes on. EBUSY: one

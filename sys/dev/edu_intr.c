@@ -296,6 +296,21 @@ static bool thread_again(void *arg)
 	return true;
 }
 
+/* A driver with much to compute. Its raiser waits for the end of it. */
+static bool thread_burn(void *arg)
+{
+	struct edu *u = arg;
+	uint64_t n = edu_begin(u), until = clock_ns() + u->u_arg * NS_PER_US;
+
+	edu_bump(&u->u_count.ec_threads);
+	while (clock_ns() < until)
+		port_pause();
+	edu_done(u, n);
+	edu_finish(u);
+	edu_end(u);
+	return true;
+}
+
 /* ---- Modes ---- */
 
 static const struct mode {
@@ -303,18 +318,21 @@ static const struct mode {
 	intr_filter_t *filter;
 	intr_thread_t *thread;
 	bool works;
+	unsigned flags;
 } modes[EDU_MODES] = {
-    [EDU_BOTH] = {"both", filter_both, thread_after, true},
-    [EDU_FILTER] = {"filter", filter_only, NULL, false},
-    [EDU_THREAD] = {"thread", NULL, thread_first, true},
-    [EDU_SCHEDULE] = {"schedule", filter_schedule, thread_first, true},
-    [EDU_LIAR] = {"liar", filter_liar, thread_after, true},
-    [EDU_LIAR_LOUD] = {"liar-loud", filter_liar_loud, thread_after, true},
-    [EDU_LIAR_GREEDY] = {"liar-greedy", filter_greedy, thread_after, true},
-    [EDU_SLEEP] = {"sleep", filter_schedule, thread_first, true},
-    [EDU_BLOCK] = {"block", filter_both, thread_block, true},
-    [EDU_MANUAL] = {"manual", filter_manual, NULL, true},
-    [EDU_AGAIN] = {"again", filter_both, thread_again, true},
+    [EDU_BOTH] = {"both", filter_both, thread_after, true, 0},
+    [EDU_FILTER] = {"filter", filter_only, NULL, false, 0},
+    [EDU_THREAD] = {"thread", NULL, thread_first, true, 0},
+    [EDU_SCHEDULE] = {"schedule", filter_schedule, thread_first, true, 0},
+    [EDU_LIAR] = {"liar", filter_liar, thread_after, true, 0},
+    [EDU_LIAR_LOUD] = {"liar-loud", filter_liar_loud, thread_after, true, 0},
+    [EDU_LIAR_GREEDY] = {"liar-greedy", filter_greedy, thread_after, true, 0},
+    [EDU_SLEEP] = {"sleep", filter_schedule, thread_first, true, 0},
+    [EDU_BLOCK] = {"block", filter_both, thread_block, true, 0},
+    [EDU_MANUAL] = {"manual", filter_manual, NULL, true, 0},
+    [EDU_AGAIN] = {"again", filter_both, thread_again, true, 0},
+    [EDU_BURN] = {"burn", filter_both, thread_burn, true, 0},
+    [EDU_EXCL] = {"excl", filter_both, thread_after, true, INTR_EXCL},
 };
 
 const char *edu_mode_name(enum edu_mode mode)
@@ -352,8 +370,8 @@ int edu_establish(struct edu *u)
 			return error;
 		}
 	}
-	error =
-	    intr_establish(u->u_source, u->u_name, u->u_ipl, 0, m->filter, m->thread, u, &u->u_ih);
+	error = intr_establish(u->u_source, u->u_name, u->u_ipl, m->flags, m->filter, m->thread, u,
+	    &u->u_ih);
 	if (error != 0) {
 		u->u_ih = NULL;
 		edu_disestablish(u);
