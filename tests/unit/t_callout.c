@@ -179,6 +179,21 @@ SIM_TEST(crowd_at_one_time, 1, 0)
 	CHECK_EQ(order_next, CROWD / 2);
 }
 
+/* Both far away and near each other: the clock is asked for the earlier one, armed last. */
+SIM_TEST(earlier_neighbour_far_away, 1, 0)
+{
+	struct probe late, early;
+
+	probe_init(&late);
+	probe_init(&early);
+	probe_arm(&late, 10 * NS_PER_S);
+	probe_arm(&early, 9 * NS_PER_S);
+	lwp_sleep_ns(20 * NS_PER_S);
+	CHECK_EQ(early.p_runs + late.p_runs, 2);
+	CHECK(early.p_ran_ns - early.p_due_ns <= CALLOUT_RESOLUTION_NS + SLACK_NS);
+	CHECK(late.p_ran_ns - late.p_due_ns <= CALLOUT_RESOLUTION_NS + SLACK_NS);
+}
+
 SIM_TEST(past_and_never, 1, 0)
 {
 	struct probe now, never;
@@ -261,6 +276,7 @@ static void destroy_run(void *arg)
 SIM_TEST(function_frees_what_it_stands_in, 2, 50)
 {
 	struct probe p, q;
+	size_t i;
 
 	probe_init(&p);
 	probe_init(&q);
@@ -269,7 +285,8 @@ SIM_TEST(function_frees_what_it_stands_in, 2, 50)
 	lwp_sleep_ns(5 * NS_PER_MS);
 	CHECK_EQ(order_next, 1);
 	CHECK_EQ(q.p_runs, 1);
-	CHECK_EQ(*(unsigned char *)&p.p_callout.c_state, 0xa5);
+	for (i = 0; i < sizeof(p); i++)
+		CHECK_EQ(((unsigned char *)&p)[i], 0xa5); /* nobody touched it since */
 }
 
 /* ---- Several CPUs ---- */
@@ -484,6 +501,46 @@ SIM_TEST(halters_any_number, 4, 100)
 		lwp_join(l[i]);
 		CHECK(h[i].h_done);
 	}
+	CHECK_EQ(p.p_runs, 1);
+}
+
+/* The function waits for the lock that the halter holds: as interlock, it is let go. */
+SIM_TEST(halt_drops_its_interlock, 2, 100)
+{
+	struct halter h;
+	struct mutex m;
+	struct probe p;
+
+	mutex_init(&m, "device", IPL_SOFTCLOCK);
+	probe_init(&p);
+	p.p_mutex = &m;
+	mutex_enter(&m);
+	on_cpu_done(1, arm_5ms, &p);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK(p.p_running);
+	CHECK(!callout_halt(&p.p_callout, &m));
+	CHECK(!p.p_running);
+	mutex_exit(&m);
+	h = (struct halter){&p, &m, false};
+	halter_run(&h); /* and one that has nothing to wait for */
+}
+
+/* Armed from outside while it runs, and then by itself: the halt prevents both. */
+SIM_TEST(halt_of_one_armed_twice, 2, 100)
+{
+	struct probe p;
+
+	probe_init(&p);
+	p.p_work_ns = 10 * NS_PER_MS;
+	p.p_again = 1;
+	on_cpu_done(1, arm_5ms, &p);
+	lwp_sleep_ns(8 * NS_PER_MS);
+	CHECK(p.p_running);
+	CHECK(!callout_schedule(&p.p_callout, NS_PER_S));
+	CHECK(callout_halt(&p.p_callout, NULL));
+	CHECK_EQ(p.p_again, 0);
+	CHECK(!callout_pending(&p.p_callout));
+	lwp_sleep_ns(2 * NS_PER_S);
 	CHECK_EQ(p.p_runs, 1);
 }
 

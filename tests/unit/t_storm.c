@@ -42,6 +42,7 @@ struct nobody {
 	struct sim_line *n_line;
 	bool n_mine; /* the filter claims, and quiets the line */
 	unsigned n_asked;
+	uint64_t n_asked_ns; /* when last */
 };
 
 static unsigned nobody_filter(void *arg)
@@ -49,6 +50,7 @@ static unsigned nobody_filter(void *arg)
 	struct nobody *n = arg;
 
 	n->n_asked++;
+	n->n_asked_ns = clock_ns();
 	if (!n->n_mine)
 		return FILTER_STRAY;
 	sim_line_lower(n->n_line);
@@ -112,12 +114,16 @@ SIM_TEST(unclaimed_without_the_watch, 1, 0)
 {
 	struct nobody n;
 
+	uint64_t held_ns;
+
 	nobody_init(&n, INTR_LEVEL, 0);
 	sim_line_raise(n.n_line);
 	lwp_sleep_ns(50 * NS_PER_MS);
 	CHECK(n.n_line->sl_masked);
+	held_ns = n.n_asked_ns;
 	n.n_mine = true;
-	lwp_sleep_ns(NS_PER_S);
+	lwp_sleep_ns(NS_PER_S); /* with no other cause for a clock interrupt meanwhile */
+	CHECK(n.n_asked_ns - held_ns < 110 * NS_PER_MS);
 	CHECK(!n.n_line->sl_masked);
 	CHECK_EQ(info_of(n.n_line).state, STORM_CALM);
 	CHECK_EQ(times_said("storm:"), 2);
