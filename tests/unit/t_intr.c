@@ -633,6 +633,40 @@ SIM_TEST(last_disestablish_masks_first_establish_unmasks, 1, 0)
 	tdev_check(&a);
 }
 
+static void disestablish_lwp(void *arg)
+{
+	CHECK_EQ(intr_disestablish(arg), 0);
+}
+
+/* A handler that goes keeps its bit until its last run has ended: who comes meanwhile has another,
+ * and does not unmask for it. */
+SIM_TEST(bit_of_the_leaving_is_not_given_again, 1, 0)
+{
+	struct tdev a = {.td_hook = hook_gate}, b = {0};
+	struct lwp *l;
+
+	mutex_init(&gate, "gate", IPL_NONE);
+	tdev_init(&a, "a", INTR_LEVEL, 0, IPL_NET, true);
+	mutex_enter(&gate);
+	tdev_raise(&a);
+	sim_point(SIM_TEST);
+	CHECK(a.td_running);
+	CHECK_EQ(lwp_create("goes", PRI_KERNEL, NULL, LWP_JOINABLE, disestablish_lwp, a.td_ih, &l),
+	    0);
+	lwp_sleep_ns(NS_PER_MS);
+	tdev_share(&b, &a, "b", IPL_TTY, true);
+	tdev_raise(&b);
+	sim_line_inject(b.td_line, 0);
+	sim_point(SIM_TEST);
+	CHECK_EQ(b.td_done, 1);
+	CHECK(a.td_running);
+	CHECK(b.td_line->sl_masked);
+	mutex_exit(&gate);
+	lwp_join(l);
+	sim_settle();
+	tdev_check(&b);
+}
+
 /* ---- Nobody's interrupts ---- */
 
 static unsigned deny(void *arg)

@@ -126,6 +126,31 @@ SIM_TEST(level_keeps_out_what_is_not_above_it, 1, 0)
 	CHECK_STR(ran, "tnb");
 }
 
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* Not even when there is a more urgent lwp to look for as well. */
+SIM_TEST(level_holds_with_urgent_lwp_waiting, 1, 0)
+{
+	static struct tdev net;
+	struct lwp *l;
+	int s;
+
+	noted(&net, "n", IPL_NET);
+	s = splraise(IPL_NET);
+	CHECK_EQ(lwp_create("urgent", PRI_MAX, NULL, LWP_JOINABLE, nothing, NULL, &l), 0);
+	tdev_raise(&net);
+	sim_point(SIM_TEST);
+	CHECK_EQ(net.td_filters, 1);
+	CHECK_EQ(nran, 0);
+	CHECK_EQ(l->l_state, LWP_RUN);
+	splx(s);
+	CHECK_EQ(nran, 1);
+	lwp_join(l);
+}
+
 SIM_TEST(preempt_disable_defers, 1, 0)
 {
 	static struct tdev td;

@@ -118,10 +118,14 @@ SIM_TEST(bind_under_fire, 3, SEEDS)
 		tdev_init(&td[i], "dev", (enum intr_trigger)i, i, IPL_NET, true);
 		tdev_traffic(&td[i], 40, 3000);
 	}
-	for (unsigned n = 0; n < 20; n++)
-		CHECK_EQ(intr_bind(td[n % 3].td_line->sl_source,
-			     cpu_lookup((unsigned)sim_random(3))),
-		    0);
+	for (unsigned n = 0; n < 20; n++) {
+		const struct sim_line *sl = td[n % 3].td_line;
+		unsigned to = (unsigned)sim_random(3);
+
+		CHECK_EQ(intr_bind(sl->sl_source, cpu_lookup(to)), 0);
+		/* Nothing is on its way to the CPU before any more. */
+		CHECK_EQ((sl->sl_flight | sl->sl_service) & ~CPUSET(to), 0);
+	}
 	sim_settle();
 	for (unsigned i = 0; i < 3; i++)
 		tdev_check(&td[i]);
@@ -147,6 +151,29 @@ SIM_TEST(late_deliveries_leave_no_mask, 2, 2 * SEEDS)
 	td.td_answer = FILTER_SCHEDULE_THREAD;
 	tdev_traffic(&td, 30, 1500);
 	sim_at(100, inject_event, &td);
+	sim_settle();
+	tdev_check(&td);
+	check_pool();
+}
+
+static void inject_anywhere(void *arg)
+{
+	struct tdev *td = arg;
+
+	tdev_raise(td);
+	sim_line_inject(td->td_line, (unsigned)sim_random(2));
+	if (--td->td_left > 0)
+		sim_at(sim_random(1500), inject_anywhere, td);
+}
+
+/* The same with every delivery asking for a run, from either CPU: one that asks while the handler
+ * ends and runs again elsewhere must not leave its bit behind. */
+SIM_TEST(requests_of_two_cpus_leave_no_mask, 2, 2 * SEEDS)
+{
+	struct tdev td = {.td_left = 60};
+
+	tdev_init(&td, "dev", INTR_LEVEL, 0, IPL_NET, false);
+	sim_at(100, inject_anywhere, &td);
 	sim_settle();
 	tdev_check(&td);
 	check_pool();

@@ -152,10 +152,20 @@ static void stays(void *arg)
 	}
 }
 
+static void yields(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < 20; i++)
+		lwp_yield();
+}
+
 SIM_TEST(bound_stay, 3, 100)
 {
 	struct lwp *l[9];
 
+	/* Among others that may be taken anywhere. */
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(lwp_create("free", 5, NULL, 0, yields, NULL, NULL), 0);
 	for (unsigned i = 0; i < 9; i++)
 		CHECK_EQ(lwp_create("bound", 10 + (int)(i % 2), cpu_lookup(i / 3), LWP_JOINABLE,
 			     stays, cpu_lookup(i / 3), &l[i]),
