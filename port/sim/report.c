@@ -175,13 +175,17 @@ void port_backtrace(void)
 	uintptr_t *fp = __builtin_frame_address(0);
 	const struct lwp *l = sim_cpu != NULL ? curlwp : NULL;
 
-	for (unsigned n = 0; l != NULL && n < FRAMES_MAX; n++) {
+	if (l == NULL)
+		return;
+	printf("  addr2line -fpie build/sim/unit");
+	for (unsigned n = 0; n < FRAMES_MAX; n++) {
 		if ((uintptr_t)fp >= l->l_stack_top ||
 		    (uintptr_t)fp < l->l_stack_top - l->l_stack_size || fp[1] == 0)
 			break;
-		printf("  at %#lx\n", (unsigned long)fp[1]);
+		printf(" %#lx", (unsigned long)fp[1]);
 		fp = (uintptr_t *)fp[0];
 	}
+	printf("\n");
 }
 
 void port_die(void)
