@@ -179,16 +179,19 @@ SIM_TEST(crowd_at_one_time, 1, 0)
 	CHECK_EQ(order_next, CROWD / 2);
 }
 
-/* Both far away and near each other: the clock is asked for the earlier one, armed last. */
+/* In one slot far up the wheel: the clock is asked for the earlier one, though armed last. */
 SIM_TEST(earlier_neighbour_far_away, 1, 0)
 {
+	const uint64_t slot_ns = (uint64_t)1 << 34; /* of the fourth level */
 	struct probe late, early;
 
 	probe_init(&late);
 	probe_init(&early);
-	probe_arm(&late, 10 * NS_PER_S);
-	probe_arm(&early, 9 * NS_PER_S);
-	lwp_sleep_ns(20 * NS_PER_S);
+	late.p_due_ns = 4 * slot_ns + 9 * NS_PER_S;
+	early.p_due_ns = 4 * slot_ns + 5 * NS_PER_S;
+	callout_schedule_at(&late.p_callout, late.p_due_ns);
+	callout_schedule_at(&early.p_callout, early.p_due_ns);
+	lwp_sleep_ns(4 * slot_ns + 20 * NS_PER_S);
 	CHECK_EQ(early.p_runs + late.p_runs, 2);
 	CHECK(early.p_ran_ns - early.p_due_ns <= CALLOUT_RESOLUTION_NS + SLACK_NS);
 	CHECK(late.p_ran_ns - late.p_due_ns <= CALLOUT_RESOLUTION_NS + SLACK_NS);

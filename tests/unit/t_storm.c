@@ -109,20 +109,33 @@ SIM_TEST(unclaimed_line_that_falls_silent, 1, 0)
 	CHECK(!n.n_line->sl_masked);
 }
 
-/* Without the watch it is held and tried again all the same. */
+static void nobody_raises(void *arg)
+{
+	struct nobody *n = arg;
+
+	sim_line_raise(n->n_line);
+}
+
+static void nobody_learns(void *arg)
+{
+	struct nobody *n = arg;
+
+	CHECK(n->n_line->sl_masked);
+	n->n_mine = true;
+}
+
+/* Without the watch it is held and tried again all the same, and nobody else wakes the clock. */
 SIM_TEST(unclaimed_without_the_watch, 1, 0)
 {
 	struct nobody n;
-
 	uint64_t held_ns;
 
 	nobody_init(&n, INTR_LEVEL, 0);
-	sim_line_raise(n.n_line);
-	lwp_sleep_ns(50 * NS_PER_MS);
-	CHECK(n.n_line->sl_masked);
-	held_ns = n.n_asked_ns;
-	n.n_mine = true;
-	lwp_sleep_ns(NS_PER_S); /* with no other cause for a clock interrupt meanwhile */
+	sim_at(100 * NS_PER_MS, nobody_raises, &n);
+	sim_at(150 * NS_PER_MS, nobody_learns, &n);
+	held_ns = clock_ns() + 100 * NS_PER_MS;
+	lwp_sleep_ns(NS_PER_S);
+	CHECK_EQ(n.n_asked, STORM_UNCLAIMED + 1);
 	CHECK(n.n_asked_ns - held_ns < 110 * NS_PER_MS);
 	CHECK(!n.n_line->sl_masked);
 	CHECK_EQ(info_of(n.n_line).state, STORM_CALM);
