@@ -45,6 +45,10 @@
  * the last bit never comes. Under the lock, CPU 1 either ends before (CPU 0 then sets bit and mask
  * anew) or after (and finds WANT: it queues again, and the bit stays).
  *
+ * A member joins by dispatch alone. hwi_sched() masks nothing: a filter that uses it has quieted its
+ * device, and neighbours on the line need not wait. But a bit once set stays until the handler is
+ * idle, so one that does its budget and asks for another run keeps the line masked until it is through.
+ *
  * Invariants: I1, I2, I3, I12. Not for: what runs in a thread (ithread.c), sources that misbehave
  * (storm.c). Read ithread.c next.
  */

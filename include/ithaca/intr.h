@@ -145,6 +145,8 @@ int intr_disestablish(struct intr_handler *ih);
  * hwi_sched - queue the handler's thread function on this CPU, at the back; from the handler
  * itself: run again after its neighbours. Any context up to filters. Never blocks. A handler that
  * is queued already stays where it is. Not after intr_disestablish() has begun: then ignored.
+ * It does not mask a level source: a filter that schedules like this has quieted its device. A handler
+ * that dispatch had queued keeps the line masked also through the runs that it asks for itself.
  */
 void hwi_sched(struct intr_handler *ih);
 
