@@ -19,7 +19,7 @@ int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 int ksnprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /*
- * kprintf - format to the console. Any context, any level; never blocks: the text (at most 512
+ * kprintf - format to the console. Any context, any level; never blocks: the text (at most 511
  * bytes a call, the rest is cut) goes out through port_console_write().
  */
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -27,7 +27,7 @@ void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /*
  * panic - stop every CPU, print the message, registers, backtrace, current handler and pending
  * queues, and leave through port_die(). Any context; does not return; a panic within a panic
- * prints its message only.
+ * prints its message, and what it broke off goes on with the next step.
  */
 void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
