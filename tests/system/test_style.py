@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The style is a test, and these test the test: each rule of tools/tidy and tools/checkdeps is
-broken once, in a tree of its own, and must be named; a good file must pass."""
+"""The style is a test, and these test the test: each rule of tools/tidy, tools/checkdeps and
+tools/checkdocs is broken once, in a tree of its own, and must be named; a good file must pass."""
 
 import os
 import shutil
@@ -91,4 +91,67 @@ def test_tidy_names_what_is_wrong(tree, name, text, message):
 def test_layers_are_kept(tree, name, include, message):
     status, said = tree('checkdeps', {name: SPDX + ESSAY + f'#include {include}\n'})
     assert f'{name}:7: {message}' in said
+    assert status == 1
+
+
+README = ('# T\n\n`./ithaca run --cpus 2`, [more](docs/how-it-works.md#more).\n\n'
+          '| folder | what |\n| --- | --- |\n| `include/` | |\n| `kern/` | |\n| `man/` | |\n'
+          '| `docs/` | |\n| `tools/` | |\n')
+WORKS = ('# W\n\n## More\n\n`kern/thing.c: f(), g()`, `f()`, `thing.c`, `kern/*.c`, `hw.x`\n\n'
+         '| module | what | page |\n| --- | --- | --- |\n| `kern/thing.c` | it | thing(9) |\n')
+THING_C = GOOD + '\nint f(int a)\n{\n}\n\nstatic const char *g(void)\n{\n\th("hw.x");\n}\n'
+THING_H = HEADER.replace('#endif', '\n/* f - a function. */\nint f(int a, void (*fn)(int *p));\n\n'
+                         '/* k - another. */\nstatic inline int k(void)\n{\n}\n#endif')
+PAGE = ('.\\" SPDX-License-Identifier: BSD-2-Clause\n.Dd November 20, 2026\n.Dt THING 9\n.Os\n'
+        '.Sh NAME\n.Nm f\n.Nd a thing\n.Sh SYNOPSIS\n.In ithaca/thing.h\n.Ft int\n'
+        '.Fn f "int n" "void (*f)(int *)"\n.Sh DESCRIPTION\n.Fn f\n.Li hw.x\n'
+        '.Pa kern/thing.c\n.Sh SEE ALSO\n.Xr thing 9 ,\n.Xr gdb 1\n')
+DOCUMENTS = {'README.md': README, 'docs/how-it-works.md': WORKS, 'kern/thing.c': THING_C,
+             'include/ithaca/thing.h': THING_H, 'man/thing.9': PAGE}
+
+
+def test_true_documents_pass(tree):
+    assert tree('checkdocs', DOCUMENTS) == (0, '')
+
+
+@pytest.mark.parametrize('name, old, new, message', [
+    ('README.md', './ithaca run', './ithaca walk', 'README.md:3: ./ithaca walk: no such command'),
+    ('README.md', '--cpus', '--wheels', './ithaca run --wheels: no such option'),
+    ('README.md', 'works.md#', 'fails.md#', 'link to docs/how-it-fails.md#more: no such file'),
+    ('README.md', '#more', '#less', 'link to docs/how-it-works.md#less: no such section'),
+    ('README.md', '| `man/` | |\n', '', 'man/ is not in the table of folders'),
+    ('README.md', '| folder |', '| dir |', 'README.md:1: no table that begins with | folder |'),
+    ('docs/how-it-works.md', 'f(), g()', 'f(), x()', ':5: x() is not defined in kern/thing.c'),
+    ('docs/how-it-works.md', 'kern/thing.c: f', 'kern/that.c: f',
+     'kern/that.c: no such file of the code'),
+    ('docs/how-it-works.md', '`f()`', '`nowhere()`', 'nowhere(): nowhere in the code'),
+    ('docs/how-it-works.md', '`thing.c`', '`that.c`', ':5: that.c: no file of that name'),
+    ('docs/how-it-works.md', '`kern/*.c`', '`kern/that.c`',
+     'kern/that.c: no such file or folder'),
+    ('docs/how-it-works.md', '`kern/*.c`', '`kern/*.S`', 'nothing in the tree is like kern/*.S'),
+    ('docs/how-it-works.md', 'hw.x', 'hw.y', 'docs/how-it-works.md:5: hw.y: no such setting'),
+    ('docs/how-it-works.md', '| thing(9)', '| that(9)', ':9: that(9): no such page'),
+    ('docs/how-it-works.md', '| thing(9)', '| none', ':9: kern/thing.c: no page'),
+    ('docs/how-it-works.md', '| `kern/thing.c`', '| `thing.c`',
+     'kern/thing.c is not in the table of modules'),
+    ('kern/thing.c', 'static const char *g(void)\n{', 'int g(void);\nint i(void)\n{ /* g() */',
+     'g() is not defined in kern/thing.c'),
+    ('include/ithaca/thing.h', '/* f - a', '/* a', 'thing.h:7: f() has no comment before it'),
+    ('include/ithaca/thing.h', '/* k - an', '/* an', 'thing.h:10: k() has no comment before it'),
+    ('man/thing.9', '.Dt THING', '.Dt THAT', 'the page says that it is THAT 9'),
+    ('man/thing.9', '.Xr thing', '.Xr that', 'man/thing.9:17: that(9): no such page'),
+    ('man/thing.9', '.Pa kern/thing.c', '.Pa kern', 'thing(9) does not name kern/thing.c'),
+    ('man/thing.9', '.Pa kern/thing.c', '.Pa kern/thing.c\n.Pa kern/that.c',
+     'man/thing.9:16: kern/that.c: no such file or folder'),
+    ('man/thing.9', '.In ithaca/thing.h', '.In ithaca/that.h', 'include/ithaca/that.h: no such'),
+    ('man/thing.9', '"int n"', '"long n"', 'f(long, void(*)(int *)) is f(int, void(*)(int *)) in'),
+    ('man/thing.9', '.Ft int', '.Ft bool', 'man/thing.9:11: f() is of type int'),
+    ('man/thing.9', '.Fn f "', '.Fn h "', 'man/thing.9:11: h() is not in include/ithaca/thing.h'),
+    ('man/thing.9', 'TION\n.Fn f', 'TION\n.Fn j', 'man/thing.9:13: j(): nowhere in the code'),
+    ('man/thing.9', '.Li hw.x', '.Li hw.y', 'man/thing.9:14: hw.y: no such setting'),
+], ids=by_message)
+def test_documents_that_lie_are_named(tree, name, old, new, message):
+    assert DOCUMENTS[name].count(old) == 1
+    status, said = tree('checkdocs', {**DOCUMENTS, name: DOCUMENTS[name].replace(old, new)})
+    assert message in said
     assert status == 1
