@@ -126,14 +126,16 @@ static void name_of(char *buf, size_t size, const char *what, const char *acct)
 }
 
 /* Raise 1,000 times; entry times and the loss. Returns the median loss. */
-static int intr_measure(const struct intr_bench *ib, const char *acct, uint32_t base, uint32_t *loss)
+static int intr_measure(const struct intr_bench *ib, const char *acct, uint32_t base,
+    uint32_t *loss)
 {
 	static struct bench filter, entry, whole;
 	char name[3][48];
 	struct intr_handler *ih;
 	uint64_t before, ticks, want;
 	unsigned i;
-	int error = intr_establish(source, "bench", IPL_NET, 0, ib->ib_filter, ib->ib_thread, NULL, &ih);
+	int error =
+	    intr_establish(source, "bench", IPL_NET, 0, ib->ib_filter, ib->ib_thread, NULL, &ih);
 
 	if (error)
 		return error;
@@ -193,12 +195,12 @@ static int divorce_measure(uint32_t base)
 
 static int intr_figures(void)
 {
-	static const struct intr_bench direct = {"whole loss, direct handler", direct_filter, NULL, NULL,
-	    ""};
+	static const struct intr_bench direct = {"whole loss, direct handler", direct_filter, NULL,
+	    NULL, ""};
 	static const struct intr_bench thread = {"whole loss, threaded handler", thread_filter,
 	    thread_fn, &thread_at, "raise to thread function"};
-	static const struct intr_bench softly = {"whole loss, filter and softint", soft_filter, NULL,
-	    &soft_at, "raise to softint"};
+	static const struct intr_bench softly = {"whole loss, filter and softint", soft_filter,
+	    NULL, &soft_at, "raise to softint"};
 	static const char *const suffix[2] = {" (acct)", ""};
 	uint32_t base = store_base(), loss[2] = {0, 0}, ignored;
 	int error, acct;
@@ -209,8 +211,8 @@ static int intr_figures(void)
 		    (error = intr_measure(&thread, suffix[acct], base, &loss[1])) != 0 ||
 		    (error = intr_measure(&softly, suffix[acct], base, &ignored)) != 0)
 			return error;
-		tty_printf("%-37s%-7s %15d\n", "price of the thread (threaded - direct)", suffix[acct],
-		    (int)(loss[1] - loss[0]));
+		tty_printf("%-37s%-7s %15d\n", "price of the thread (threaded - direct)",
+		    suffix[acct], (int)(loss[1] - loss[0]));
 	}
 	return divorce_measure(base);
 }

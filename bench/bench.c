@@ -102,9 +102,9 @@ static int cmd_bench(int argc, char **argv)
 }
 
 const struct shell_cmd shell_bench_cmds[] = {
-	{"bench", "[intr|lock|sched]", "what interrupts, locks and switches cost",
-	    "Figures are counter ticks, of 1,000 events each; under ./ithaca bench, instructions.\n"
-	    "Group intr wants an edu device that no driver has: edu -u 0 detach.\n",
-	    cmd_bench, NULL},
-	{NULL, NULL, NULL, NULL, NULL, NULL},
+    {"bench", "[intr|lock|sched]", "what interrupts, locks and switches cost",
+	"Figures are counter ticks, of 1,000 events each; under ./ithaca bench, instructions.\n"
+	"Group intr wants an edu device that no driver has: edu -u 0 detach.\n",
+	cmd_bench, NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -19,7 +19,8 @@ struct bench {
 };
 
 /* bench_begin - a figure, without samples. bench_add - one sample; those past BENCH_EVENTS are
- * dropped. bench_end - print name, min, median, p99 and max less `base`; returns the median less `base`. */
+ * dropped. bench_end - print name, min, median, p99 and max less `base`; returns the median less
+ * `base`. */
 void bench_begin(struct bench *b, const char *name);
 void bench_add(struct bench *b, uint64_t ticks);
 uint32_t bench_end(struct bench *b, uint32_t base);

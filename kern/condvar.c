@@ -3,8 +3,8 @@
  * condvar.c - condition variables, on sleep queues.
  *
  * The waiter joins the sleep queue before it drops the mutex, and whoever signals holds the mutex:
- * so a signal that comes after the condition was tested finds the waiter in the queue. cv_waiters is
- * counted up before the mutex is dropped and down after it is taken again, under the mutex; a
+ * so a signal that comes after the condition was tested finds the waiter in the queue. cv_waiters
+ * is counted up before the mutex is dropped and down after it is taken again, under the mutex; a
  * signal to nobody costs one load.
  *
  * Contexts: condvar.h. Lock order: the mutex of the waits, then the sleep queue. Invariants: I8.

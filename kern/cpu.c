@@ -46,10 +46,10 @@ struct cpu_call {
 	_Atomic bool cc_done; /* (~) release by who called fn; acquire by who waits */
 };
 
-static struct cpu *cpus[CPU_MAX];  /* (a) below cpus_attached */
+static struct cpu *cpus[CPU_MAX];      /* (a) below cpus_attached */
 static _Atomic unsigned cpus_attached; /* (~) release in cpu_attach(), acquire in readers */
-static struct mutex cpu_mutex;     /* one CPU attaches at a time */
-static struct lwp lwp_zero;        /* "main" */
+static struct mutex cpu_mutex;         /* one CPU attaches at a time */
+static struct lwp lwp_zero;            /* "main" */
 
 unsigned cpu_count(void)
 {

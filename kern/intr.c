@@ -5,7 +5,8 @@
  * The life of one interrupt begins in the port's entry code, which calls intr_dispatch(). It asks
  * the filters, queues the handlers that want a thread, masks a level source, says EOI, and leaves
  * through ithread_exit() (ithread.c), where a thread is started on the spot. When a handler has
- * run, ithread.c ends its state, for a level source in intr_end_slow() here, and the last one unmasks.
+ * run, ithread.c ends its state, for a level source in intr_end_slow() here, and the last one
+ * unmasks.
  *
  * Contexts: intr_dispatch() with interrupts off; establish, disestablish, bind in thread context.
  * Lock order: intr_mutex -> is_lock -> nothing. A dispatch takes no lock, but is_lock for a level
@@ -45,9 +46,10 @@
  * the last bit never comes. Under the lock, CPU 1 either ends before (CPU 0 then sets bit and mask
  * anew) or after (and finds WANT: it queues again, and the bit stays).
  *
- * A member joins by dispatch alone. hwi_sched() masks nothing: a filter that uses it has quieted its
- * device, and neighbours on the line need not wait. But a bit once set stays until the handler is
- * idle, so one that does its budget and asks for another run keeps the line masked until it is through.
+ * A member joins by dispatch alone. hwi_sched() masks nothing: a filter that uses it has quieted
+ * its device, and neighbours on the line need not wait. But a bit once set stays until the handler
+ * is idle, so one that does its budget and asks for another run keeps the line masked until it is
+ * through.
  *
  * Invariants: I1, I2, I3, I12. Not for: what runs in a thread (ithread.c), sources that misbehave
  * (storm.c). Read ithread.c next.
@@ -92,8 +94,8 @@ static void intr_request_level(struct cpu *ci, struct intr_source *is, struct in
 }
 
 /* All but the plainest request. */
-static void __attribute__((noinline)) intr_request(struct cpu *ci, struct intr_source *is,
-    struct intr_handler *ih, unsigned settles)
+static void __attribute__((noinline))
+intr_request(struct cpu *ci, struct intr_source *is, struct intr_handler *ih, unsigned settles)
 {
 	KASSERT(ih->ih_thread != NULL, "filter of %s wants a thread and has none", ih->ih_name);
 	if (ih->ih_flags & INTR_MANUAL)
@@ -120,7 +122,8 @@ static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 		else
 			answer = FILTER_SCHEDULE_THREAD;
 		all |= answer;
-		if (likely(answer == (FILTER_HANDLED | FILTER_SCHEDULE_THREAD) && !ih->ih_special)) {
+		if (likely(
+			answer == (FILTER_HANDLED | FILTER_SCHEDULE_THREAD) && !ih->ih_special)) {
 			if (likely(run_request(&ih->ih_state, 0)))
 				ithread_queue(ci, ih);
 		} else if (answer & FILTER_SCHEDULE_THREAD) {
@@ -283,7 +286,8 @@ int intr_source_create(const char *name, enum intr_trigger trigger, const struct
 		port_mem_free(is, sizeof(*is));
 		return ENOMEM;
 	}
-	KASSERT(trigger != INTR_LEVEL || pic->pic_mask != NULL, "level source %s has no mask", name);
+	KASSERT(trigger != INTR_LEVEL || pic->pic_mask != NULL, "level source %s has no mask",
+	    name);
 	kstrlcpy(is->is_name, name, sizeof(is->is_name));
 	is->is_trigger = (uint8_t)trigger;
 	is->is_pic = pic;
@@ -458,7 +462,8 @@ int intr_disestablish(struct intr_handler *ih)
 	intr_unlink(is, ih);
 	mutex_exit(&intr_mutex);
 	atomic_store_explicit(&ih->ih_dying, true, memory_order_seq_cst);
-	cpu_barrier(); /* whoever was in a dispatch or hwi_sched() has queued it by now, or never will */
+	/* whoever was in a dispatch or hwi_sched() has queued it by now, or never will */
+	cpu_barrier();
 	intr_drain(ih);
 	mutex_enter(&intr_mutex);
 	is->is_bits &= ~((uint64_t)1 << ih->ih_bit); /* not before: its bit held the mask */

@@ -15,13 +15,13 @@
  * it, change stacks, drain. The scheduler is not asked. The pinned lwp is on no run queue and can
  * neither move nor be chosen; it goes on where it was when the ithread returns (I7).
  *
- * Divorce. When an attached ithread leaves its CPU, because its handler blocks or because something
- * more urgent became runnable, sched_switch() asks ithread_divorce(): the pinned lwp is cut loose and
- * is what runs next. It finds itself in ithread_exit(), where it stood all the time, sees what is
- * still pending, draws another ithread, and so on until it gets back to its own interrupt return.
- * The divorced ithread is from then on an ordinary lwp bound to its CPU, with the priority of its
- * level; when its handler has ended it goes back to the pool. So one ithread at most drains a level
- * of a CPU (I4): the one that is divorced only finishes the handler it has.
+ * Divorce. When an attached ithread leaves its CPU, because its handler blocks or because
+ * something more urgent became runnable, sched_switch() asks ithread_divorce(): the pinned lwp is
+ * cut loose and is what runs next. It finds itself in ithread_exit(), where it stood all the time,
+ * sees what is still pending, draws another ithread, and so on until it gets back to its own
+ * interrupt return. The divorced ithread is from then on an ordinary lwp bound to its CPU, with
+ * the priority of its level; when its handler has ended it goes back to the pool. So one ithread
+ * at most drains a level of a CPU (I4): the one that is divorced only finishes the handler it has.
  *
  * The pool. Each CPU keeps one spare, touched by itself alone, so the fast path has no lock and no
  * line in common with another CPU. The others are on a free list. When neither is to be had, the
@@ -36,9 +36,10 @@
  * Without the IPI the two could miss each other: putting away has no fence between its load and its
  * store, and needs none, since the IPI comes before it or after it and never between.
  *
- * Contexts: interrupts off, but where ithread.h says otherwise. Lock: pool_lock, alone. Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who
- * runs among ordinary lwps (sched.c). The driver's thread function is called from ithread_drain();
- * read intr_end_slow() in intr.c next.
+ * Contexts: interrupts off, but where ithread.h says otherwise. Lock: pool_lock, alone.
+ * Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who runs among ordinary lwps
+ * (sched.c). The driver's thread function is called from ithread_main(); read intr_end_slow() in
+ * intr.c next.
  */
 #include <ithaca/ithread.h>
 
@@ -55,11 +56,11 @@
 #define ITHREADS_PER_CPU 2
 
 static struct spin pool_lock;
-static struct lwp *pool_free;     /* (pool_lock) linked by l_next */
-static unsigned pool_nfree;       /* (pool_lock) */
-static unsigned pool_total;       /* (pool_lock) */
-static unsigned pool_target;      /* (pool_lock) */
-static uint32_t pool_serial;      /* (pool_lock) for names */
+static struct lwp *pool_free;          /* (pool_lock) linked by l_next */
+static unsigned pool_nfree;            /* (pool_lock) */
+static unsigned pool_total;            /* (pool_lock) */
+static unsigned pool_target;           /* (pool_lock) */
+static uint32_t pool_serial;           /* (pool_lock) for names */
 static _Atomic unsigned pool_handlers; /* (~) thread handlers established */
 
 /* (~) Set by the CPU that starves, cleared by whoever then gives to it. */
@@ -308,9 +309,9 @@ static inline void ithread_end(struct cpu *ci, struct lwp *l, struct intr_handle
 }
 
 /*
- * End the run of a handler and begin the next: highest level first, FIFO within it, down to what the
- * lwp beneath keeps out. NULL, interrupts off: nothing more for this ithread. A function of its own
- * so that nothing has to be kept over the driver's: all is found again through curlwp.
+ * End the run of a handler and begin the next: highest level first, FIFO within it, down to what
+ * the lwp beneath keeps out. NULL, interrupts off: nothing more for this ithread. A function of
+ * its own so that nothing has to be kept over the driver's: all is found again through curlwp.
  */
 static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 {
@@ -366,8 +367,8 @@ static inline void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it
 		port_stat_add(&ci->ci_nested, 1);
 	it = port_handoff(l, it, level);
 	if (likely(it != NULL && level >= IPL_BIO)) { /* back by itself, not divorced */
-		if (likely(ci->ci_spare == NULL && atomic_load_explicit(&ithread_starved,
-						       memory_order_relaxed) == 0))
+		if (likely(ci->ci_spare == NULL &&
+			atomic_load_explicit(&ithread_starved, memory_order_relaxed) == 0))
 			ci->ci_spare = it;
 		else
 			ithread_put(ci, it);
@@ -590,7 +591,8 @@ int ithread_attach(struct cpu *ci)
 		return ENOMEM;
 	}
 	atomic_store_explicit(&spare->l_cpu, ci, memory_order_relaxed);
-	ci->ci_spare = spare; /* the CPU does not run yet, or is this one, before its first interrupt */
+	/* The CPU does not run yet, or is this one, before its first interrupt. */
+	ci->ci_spare = spare;
 	intr = port_intr_disable();
 	spin_lock(&pool_lock);
 	pool_total++;

@@ -2,10 +2,10 @@
 /*
  * lwp.c - kernel threads: made, parked, woken, ended.
  *
- * Blocking is two steps. A queue (sleepq.c, turnstile.c) puts the lwp among its waiters, under its own
- * lock; then the lwp parks. Whoever takes it off the queue unparks it, and as it is on one queue at
- * most, each park has exactly one unpark. They may come in either order, also with an interrupt
- * between them that pins the lwp:
+ * Blocking is two steps. A queue (sleepq.c, turnstile.c) puts the lwp among its waiters, under its
+ * own lock; then the lwp parks. Whoever takes it off the queue unparks it, and as it is on one
+ * queue at most, each park has exactly one unpark. They may come in either order, also with an
+ * interrupt between them that pins the lwp:
  *
  *	CPU 0 (lwp A)                       CPU 1
  *	on the queue
@@ -13,8 +13,8 @@
  *	                                    l_unparked = true
  *	park: l_unparked: not to sleep
  *
- * The end. lwp_exit() leaves the stack for good in sched_switch(); the reaper frees what is left when
- * l_running is 0. struct lwp itself is kept for another lwp and never freed (type-stable).
+ * The end. lwp_exit() leaves the stack for good in sched_switch(); the reaper frees what is left
+ * when l_running is 0. struct lwp itself is kept for another lwp and never freed (type-stable).
  *
  * Contexts: lwp.h. Lock order: lwp_mutex (the list of all) first; zombies_lock last.
  * Invariants: I8 (no lost wakeup). Not for: ithreads' life (ithread.c).

@@ -2,9 +2,9 @@
 /*
  * mutex.c - adaptive and spin mutexes.
  *
- * An adaptive mutex is one word: the owner's address, 0 when free, and the WAITERS bit. Uncontended,
- * enter is one compare-exchange 0 -> curlwp and exit one curlwp -> 0. Both fail when the bit is
- * set, and a word with the bit changes only under the turnstile chain's lock. So:
+ * An adaptive mutex is one word: the owner's address, 0 when free, and the WAITERS bit.
+ * Uncontended, enter is one compare-exchange 0 -> curlwp and exit one curlwp -> 0. Both fail when
+ * the bit is set, and a word with the bit changes only under the turnstile chain's lock. So:
  *
  *	CPU 0 (owner A exits)               CPU 1 (B finds it held, A off CPU)
  *	                                    chain lock
@@ -23,9 +23,9 @@
  * An lwp spins only while the owner is curlwp of some CPU. An owner that is pinned beneath an
  * ithread is not, and nor is one beneath the spinner itself.
  *
- * A spin mutex has MUTEX_SPIN for its word, so the first try of mutex_enter() fails and comes to the
- * slow path, which knows; mutex_spin_enter() goes there directly. Interrupts are off from the first
- * spin mutex entered to the last one left, whatever their order.
+ * A spin mutex has MUTEX_SPIN for its word, so the first try of mutex_enter() fails and comes to
+ * the slow path, which knows; mutex_spin_enter() goes there directly. Interrupts are off from the
+ * first spin mutex entered to the last one left, whatever their order.
  *
  * Contexts: mutex.h. Lock order: no other lock is taken but the chain's. Invariants: I8, I9.
  * Read turnstile.c next.
@@ -141,8 +141,9 @@ static bool mutex_try_locked(struct mutex *m, uintptr_t word, struct lwp *l)
 		turnstile_adopt(m);
 		return true;
 	}
-	return word == 0 && atomic_compare_exchange_strong_explicit(&m->m_word, &word,
-				(uintptr_t)l, memory_order_acquire, memory_order_relaxed);
+	return word == 0 &&
+	    atomic_compare_exchange_strong_explicit(&m->m_word, &word, (uintptr_t)l,
+		memory_order_acquire, memory_order_relaxed);
 }
 
 /* Held by one that does not run, or free with waiters: to the turnstile. True: it is ours. */

@@ -21,8 +21,8 @@
  * An attached ithread or softint that leaves is divorced: what runs next is the lwp pinned beneath
  * it (ithread.c), which then looks by itself whether it should be preempted.
  *
- * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers may
- * be pending that the lwp before kept out by its level.
+ * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers
+ * may be pending that the lwp before kept out by its level.
  *
  * Idle CPUs. One that idles declares itself in sched_idlers and then looks through the queues; who
  * leaves something in a queue looks at sched_idlers afterwards and wakes one (sched_offer()). The
@@ -117,8 +117,8 @@ static struct lwp *runq_pick(struct cpu *ci)
 
 /* ---- Becoming runnable ---- */
 
-/* Somebody waits who may have to share this CPU: have sched_slice() called, once, until nobody does.
- * So a switch does not read the clock, and a slice is one to two SLICE_NS long. Own CPU. */
+/* Somebody waits who may have to share this CPU: have sched_slice() called, once, until nobody
+ * does. So a switch does not read the clock, and a slice is one to two SLICE_NS long. Own CPU. */
 static inline void slice_start(struct cpu *ci)
 {
 	if (ci->ci_slicing)

@@ -63,7 +63,7 @@ void softint_schedule_cpu(struct softint *si, struct cpu *ci)
 	if (ci == curcpu()) {
 		softint_schedule(si);
 	} else if (!atomic_load_explicit(&si->si_dying, memory_order_relaxed) &&
-		   run_request(&si->si_state, 0)) {
+	    run_request(&si->si_state, 0)) {
 		head = atomic_load_explicit(&ci->ci_softint_remote, memory_order_relaxed);
 		do {
 			si->si_next = head;
@@ -111,8 +111,8 @@ static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
 }
 
 /* A divorced softint lwp has drained its queue: home again, off the CPU. Does not return. */
-static void __attribute__((noreturn)) softint_retire(struct cpu *ci, struct lwp *l,
-    struct softint_cpu *sc)
+static void __attribute__((noreturn))
+softint_retire(struct cpu *ci, struct lwp *l, struct softint_cpu *sc)
 {
 	sc->sc_away = false;
 	l->l_ipl = IPL_NONE;

@@ -3,8 +3,8 @@
  * spl.c - raising and lowering the level of the CPU.
  *
  * At a thread level nothing is done to the machine: the level stands in l_ipl, and ithread_exit()
- * and sched_preemptible() respect it. From IPL_VM up interrupts are off. Interrupts that arrive at a
- * raised thread level are dispatched, their filters run, and their handlers wait in the pending
+ * and sched_preemptible() respect it. From IPL_VM up interrupts are off. Interrupts that arrive at
+ * a raised thread level are dispatched, their filters run, and their handlers wait in the pending
  * queue for splx():
  *
  *	lwp                                 interrupt on the same CPU

@@ -2,9 +2,9 @@
 /*
  * stats.c - the core's own named values: hw.intr.*, hw.ncpu, kern.*.
  *
- * What is counted stands where it is counted (struct cpu, struct intr_handler); this file only gives it
- * names. Contexts: thread. No locks of its own. Not for: tables for people, which the reference
- * system's shell makes. Read sysctl.c.
+ * What is counted stands where it is counted (struct cpu, struct intr_handler); this file only
+ * gives it names. Contexts: thread. No locks of its own. Not for: tables for people, which the
+ * reference system's shell makes. Read sysctl.c.
  */
 #include <ithaca/stats.h>
 
@@ -92,7 +92,8 @@ static uint64_t sum_get(struct sysctl *sy)
 
 	for (i = 0; i < cpu_count(); i++)
 		sum += atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)((char *)cpu_lookup(i) +
-						sy->sy_arg), memory_order_relaxed);
+						sy->sy_arg),
+		    memory_order_relaxed);
 	return sum;
 }
 
@@ -109,30 +110,30 @@ static uint64_t ncpu_get(struct sysctl *sy)
 	}
 
 static struct sysctl nodes[] = {
-	{.sy_name = "hw.ncpu", .sy_doc = "CPUs running", .sy_get = ncpu_get},
-	{.sy_name = "hw.intr.threads",
-	    .sy_doc = "ithreads in the pool (between threads_min and threads_max)",
-	    .sy_get = threads_get,
-	    .sy_set = threads_set},
-	{.sy_name = "hw.intr.threads_min",
-	    .sy_doc = "lower limit of hw.intr.threads: 2 a CPU",
-	    .sy_get = threads_min},
-	{.sy_name = "hw.intr.threads_max",
-	    .sy_doc = "upper limit of hw.intr.threads: thread handlers established",
-	    .sy_get = threads_max},
-	{.sy_name = "hw.intr.pool", .sy_doc = "where the ithreads are", .sy_text = pool_text},
-	{.sy_name = "hw.intr.acct",
-	    .sy_doc = "1: charge time to handlers and lwps; 0: do not",
-	    .sy_get = acct_get,
-	    .sy_set = acct_set,
-	    .sy_max = 1},
-	SUM("hw.intr.handoffs", "ithreads and softints started by handoff", ci_handoffs),
-	SUM("hw.intr.nested", "handoffs on top of an ithread or softint", ci_nested),
-	SUM("hw.intr.divorces", "ithreads and softints that blocked or were preempted", ci_divorces),
-	SUM("hw.intr.starvations", "times that no ithread was to be had", ci_starvations),
-	SUM("hw.intr.rescues", "ithreads that came from another CPU", ci_rescues),
-	SUM("hw.intr.ipis", "interrupts from CPU to CPU", ci_ipis),
-	SUM("kern.switches", "scheduler switches", ci_switches),
+    {.sy_name = "hw.ncpu", .sy_doc = "CPUs running", .sy_get = ncpu_get},
+    {.sy_name = "hw.intr.threads",
+	.sy_doc = "ithreads in the pool (between threads_min and threads_max)",
+	.sy_get = threads_get,
+	.sy_set = threads_set},
+    {.sy_name = "hw.intr.threads_min",
+	.sy_doc = "lower limit of hw.intr.threads: 2 a CPU",
+	.sy_get = threads_min},
+    {.sy_name = "hw.intr.threads_max",
+	.sy_doc = "upper limit of hw.intr.threads: thread handlers established",
+	.sy_get = threads_max},
+    {.sy_name = "hw.intr.pool", .sy_doc = "where the ithreads are", .sy_text = pool_text},
+    {.sy_name = "hw.intr.acct",
+	.sy_doc = "1: charge time to handlers and lwps; 0: do not",
+	.sy_get = acct_get,
+	.sy_set = acct_set,
+	.sy_max = 1},
+    SUM("hw.intr.handoffs", "ithreads and softints started by handoff", ci_handoffs),
+    SUM("hw.intr.nested", "handoffs on top of an ithread or softint", ci_nested),
+    SUM("hw.intr.divorces", "ithreads and softints that blocked or were preempted", ci_divorces),
+    SUM("hw.intr.starvations", "times that no ithread was to be had", ci_starvations),
+    SUM("hw.intr.rescues", "ithreads that came from another CPU", ci_rescues),
+    SUM("hw.intr.ipis", "interrupts from CPU to CPU", ci_ipis),
+    SUM("kern.switches", "scheduler switches", ci_switches),
 };
 
 void stats_init(void)

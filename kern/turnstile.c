@@ -7,11 +7,11 @@
  * and each takes one away again when it is woken. Turnstiles in use hang in a hash of chains, each
  * with a spin lock, the "turnstile chain's lock" (c).
  *
- * Lending. l_pri of an lwp is the greatest of its own l_basepri and the ts_pri of every turnstile on
- * its l_lent list, which are those of the mutexes that it holds and others wait for. When an lwp
- * blocks, or its priority changes, turnstile_repri() works along the chain: owner, what the owner
- * waits for, that one's owner, and so on. One hop holds one chain's lock and one l_lock and then
- * lets go: an lwp that is met is checked again under the lock of the chain it waits in, and
+ * Lending. l_pri of an lwp is the greatest of its own l_basepri and the ts_pri of every turnstile
+ * on its l_lent list, which are those of the mutexes that it holds and others wait for. When an
+ * lwp blocks, or its priority changes, turnstile_repri() works along the chain: owner, what the
+ * owner waits for, that one's owner, and so on. One hop holds one chain's lock and one l_lock and
+ * then lets go: an lwp that is met is checked again under the lock of the chain it waits in, and
  * memory of lwps is type-stable, so a hop that comes too late finds nothing to do.
  *
  *	CPU 0 (hop from X to owner A)       CPU 1
@@ -267,7 +267,8 @@ struct lwp *turnstile_take(struct mutex *m, bool *more)
 	spin_unlock(&l->l_lock);
 	*more = !list_empty(&ts->ts_waiters);
 	if (*more) {
-		first->l_turnstile = container_of(list_take(&ts->ts_free), struct turnstile, ts_chain);
+		first->l_turnstile =
+		    container_of(list_take(&ts->ts_free), struct turnstile, ts_chain);
 		ts->ts_pri = pri_of(turnstile_first(ts));
 	} else {
 		KASSERT(list_empty(&ts->ts_free), "mutex %s: turnstiles left over", m->m_name);
@@ -295,7 +296,8 @@ void turnstile_dump(void)
 			n = 0;
 			LIST_EACH(w, &ts->ts_waiters)
 				if (n++ < 64)
-					kprintf(" %s", container_of(w, struct lwp, l_waitq)->l_name);
+					kprintf(" %s",
+					    container_of(w, struct lwp, l_waitq)->l_name);
 			kprintf("\n");
 		}
 	}

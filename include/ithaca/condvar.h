@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 struct condvar {
-	const char *cv_name;        /* (a) shown as what the lwp waits for */
+	const char *cv_name;         /* (a) shown as what the lwp waits for */
 	_Atomic unsigned cv_waiters; /* (~) written under the sleep queue's lock; lets a signal to
 	                                nobody cost one load */
 };

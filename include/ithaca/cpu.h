@@ -40,10 +40,10 @@ struct intr_queue {
 
 /* A softint level of one CPU: its queue lives with its lwp. */
 struct softint_cpu {
-	struct lwp *sc_lwp;       /* (a) */
-	struct softint *sc_head;  /* (i) */
-	struct softint *sc_tail;  /* (i) */
-	bool sc_away;             /* (i) its lwp is divorced: its pending bit stays clear */
+	struct lwp *sc_lwp;      /* (a) */
+	struct softint *sc_head; /* (i) */
+	struct softint *sc_tail; /* (i) */
+	bool sc_away;            /* (i) its lwp is divorced: its pending bit stays clear */
 };
 
 /*
@@ -51,45 +51,48 @@ struct softint_cpu {
  * (q) ci_rq_lock; (~) atomic.
  */
 struct cpu {
-	struct cpu *ci_self;      /* (a) offset 0 */
+	struct cpu *ci_self;           /* (a) offset 0 */
 	struct lwp *_Atomic ci_curlwp; /* (~) own CPU writes; mutex.c of others reads; offset 8 */
-	uint32_t ci_pending;      /* (i) bit a level: something is queued for an ithread or softint */
-	_Atomic uint8_t ci_top_pri; /* (~) best on the run queue, 0: none; written under (q) */
-	bool ci_acct;             /* (i) copy of hw.intr.acct */
-	bool ci_slicing;          /* (i) the clock is on its way for sched_slice() */
-	bool ci_starved;          /* (i) own bit of the starved set is, or was, set */
-	uint32_t ci_stats_offset; /* (a) of its part in arrays of struct intr_stats */
-	struct lwp *ci_spare;     /* (i) the ithread that the next handoff takes */
-	uint64_t ci_acct_last;    /* (i) counter when ci_acct_to was last charged */
+	uint32_t ci_pending; /* (i) bit a level: something is queued for an ithread or softint */
+	_Atomic uint8_t ci_top_pri;   /* (~) best on the run queue, 0: none; written under (q) */
+	bool ci_acct;                 /* (i) copy of hw.intr.acct */
+	bool ci_slicing;              /* (i) the clock is on its way for sched_slice() */
+	uint32_t ci_stats_offset;     /* (a) of its part in arrays of struct intr_stats */
+	struct lwp *ci_spare;         /* (i) the ithread that the next handoff takes */
+	uint64_t ci_acct_last;        /* (i) counter when ci_acct_to was last charged */
 	_Atomic uint64_t *ci_acct_to; /* (i) who is charged for the time since */
-	_Atomic uint64_t ci_handoffs;     /* (~) own CPU counts, anyone reads */
+	_Atomic uint64_t ci_handoffs; /* (~) own CPU counts, anyone reads */
 
-	struct intr_queue ci_queue[IPL_COUNT];          /* (i) IPL_BIO to IPL_TTY are used */
+	struct intr_queue ci_queue[IPL_COUNT];             /* (i) IPL_BIO to IPL_TTY are used */
 	struct softint_cpu ci_softint[IPL_SOFTSERIAL + 1]; /* (i) */
 
-	unsigned ci_index;        /* (a) number, from 0 */
-	uint32_t ci_hwid;         /* (a) the port's number for it */
-	struct lwp *ci_idle;      /* (a) */
-	_Atomic uint64_t ci_divorces;     /* (~) own CPU counts: ithreads and softints that blocked or were preempted */
-	_Atomic uint64_t ci_starvations;  /* (~) own CPU counts: times that no ithread was to be had */
-	_Atomic uint64_t ci_rescues;      /* (~) own CPU counts: ithreads that came as gifts */
-	_Atomic uint64_t ci_nested;       /* (~) own CPU counts: handoffs on top of an ithread or softint */
-	_Atomic uint64_t ci_ipis;         /* (~) own CPU counts, anyone reads */
-	_Atomic uint64_t ci_switches;     /* (~) own CPU counts: scheduler switches */
+	unsigned ci_index;   /* (a) number, from 0 */
+	uint32_t ci_hwid;    /* (a) the port's number for it */
+	struct lwp *ci_idle; /* (a) */
+	_Atomic uint64_t
+	    /* (~) own CPU counts: ithreads and softints that blocked or were preempted */
+	    ci_divorces;
+	_Atomic uint64_t
+	    ci_starvations;          /* (~) own CPU counts: times that no ithread was to be had */
+	_Atomic uint64_t ci_rescues; /* (~) own CPU counts: ithreads that came as gifts */
+	_Atomic uint64_t
+	    ci_nested;            /* (~) own CPU counts: handoffs on top of an ithread or softint */
+	_Atomic uint64_t ci_ipis; /* (~) own CPU counts, anyone reads */
+	_Atomic uint64_t ci_switches; /* (~) own CPU counts: scheduler switches */
 
 	_Alignas(64) struct spin ci_rq_lock;
-	uint64_t ci_rq_map;               /* (q) bit a priority */
-	struct list ci_rq[PRI_COUNT];     /* (q) */
-	struct lwp *ci_onproc;            /* (q) whom sched_switch() chose last */
-	_Atomic unsigned ci_rq_len;       /* (~) not bound; written under (q); a hint to thieves */
+	uint64_t ci_rq_map;           /* (q) bit a priority */
+	struct list ci_rq[PRI_COUNT]; /* (q) */
+	struct lwp *ci_onproc;        /* (q) whom sched_switch() chose last */
+	_Atomic unsigned ci_rq_len;   /* (~) not bound; written under (q); a hint to thieves */
 
 	_Alignas(64) _Atomic unsigned ci_ipi; /* (~) IPI_*, taken by exchange in intr_ipi() */
-	struct lwp *_Atomic ci_gifts;     /* (~) ithreads given to this CPU, linked by l_next */
+	struct lwp *_Atomic ci_gifts;         /* (~) ithreads given to this CPU, linked by l_next */
 	struct softint *_Atomic ci_softint_remote; /* (~) softints scheduled from elsewhere */
-	struct cpu_call *_Atomic ci_calls; /* (~) cpu_call() requests */
-	uint64_t ci_clock_next;           /* (i) deadline that the clock is armed for */
-	struct callout_cpu *ci_callout;   /* (a) callout.c */
-	void *ci_port;                    /* (a) the port's own */
+	struct cpu_call *_Atomic ci_calls;         /* (~) cpu_call() requests */
+	uint64_t ci_clock_next;                    /* (i) deadline that the clock is armed for */
+	struct callout_cpu *ci_callout;            /* (a) callout.c */
+	void *ci_port;                             /* (a) the port's own */
 };
 
 _Static_assert(offsetof(struct cpu, ci_self) == 0, "ports rely on it");

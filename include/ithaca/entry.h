@@ -27,8 +27,8 @@ void intr_ipi(void);
 void clock_intr(void);
 
 /* ithread_main - the body of an ithread or softint lwp, with the last two arguments of
- * port_handoff(), on the fresh stack, interrupts off; returns, interrupts off, when there is nothing
- * left to drain. */
+ * port_handoff(), on the fresh stack, interrupts off; returns, interrupts off, when there is
+ * nothing left to drain. */
 void ithread_main(struct lwp *it, unsigned level);
 
 /* lwp_main - where a new lwp begins, interrupts off, on its own stack. Does not return. */

@@ -6,21 +6,21 @@
 #ifndef ITHACA_ERRNO_H
 #define ITHACA_ERRNO_H
 
-#define EPERM 1      /* not allowed to this caller */
-#define ENOENT 2     /* no such name */
-#define EIO 5        /* the device misbehaved */
-#define ENXIO 6      /* no such device */
-#define ENOMEM 12    /* out of memory */
-#define EBUSY 16     /* in use */
-#define EEXIST 17    /* the name is taken */
-#define ENODEV 19    /* the device cannot do that */
-#define EINVAL 22    /* an argument makes no sense */
-#define ENOSPC 28    /* a fixed resource (vectors, handlers of a source) is used up */
-#define ERANGE 34    /* a number is outside its limits */
-#define EAGAIN 35    /* not now; later it may be */
-#define EDEADLK 11   /* waiting for oneself */
+#define EPERM 1       /* not allowed to this caller */
+#define ENOENT 2      /* no such name */
+#define EIO 5         /* the device misbehaved */
+#define ENXIO 6       /* no such device */
+#define ENOMEM 12     /* out of memory */
+#define EBUSY 16      /* in use */
+#define EEXIST 17     /* the name is taken */
+#define ENODEV 19     /* the device cannot do that */
+#define EINVAL 22     /* an argument makes no sense */
+#define ENOSPC 28     /* a fixed resource (vectors, handlers of a source) is used up */
+#define ERANGE 34     /* a number is outside its limits */
+#define EAGAIN 35     /* not now; later it may be */
+#define EDEADLK 11    /* waiting for oneself */
 #define EOPNOTSUPP 45 /* not supported here */
-#define ETIMEDOUT 60 /* time ran out */
+#define ETIMEDOUT 60  /* time ran out */
 
 /* errno_name - "EINVAL" for 22, "OK" for 0, "E?" for a number that is none of the above. */
 const char *errno_name(int error);

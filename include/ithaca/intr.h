@@ -50,11 +50,11 @@ struct intr_pic {
 	const char *pic_name;
 	void (*pic_mask)(struct intr_source *is);   /* NULL: cannot be masked (some MSI) */
 	void (*pic_unmask)(struct intr_source *is); /* NULL with pic_mask */
-	/* Deliver to `ci` from now on; the CPU before may still have one in flight. Thread context, may
-	 * block. ENOSPC: no vector left there, nothing changed. NULL: cannot be moved. */
+	/* Deliver to `ci` from now on; the CPU before may still have one in flight. Thread context,
+	 * may block. ENOSPC: no vector left there, nothing changed. NULL: cannot be moved. */
 	int (*pic_route)(struct intr_source *is, struct cpu *ci);
-	/* After pic_route, on the CPU before, interrupts off: is nothing in flight any more? Then free
-	 * what it had there. Called again until true. */
+	/* After pic_route, on the CPU before, interrupts off: is nothing in flight any more? Then
+	 * free what it had there. Called again until true. */
 	bool (*pic_routed)(struct intr_source *is);
 };
 
@@ -93,11 +93,11 @@ struct intr_source {
 	struct intr_handler *_Atomic is_handlers; /* (m) written; (~) read by dispatch */
 	struct intr_stats *is_stats;              /* (a) one a CPU */
 	uint8_t is_trigger;                       /* (a) enum intr_trigger */
-	_Atomic bool is_held;                     /* (~) storm.c: do not dispatch (cannot be masked) */
-	bool is_masked;                           /* (s) at the controller */
-	_Atomic uint32_t is_unclaimed;            /* (~) interrupts in a row that nobody claimed */
-	uint64_t is_set;                          /* (s) level: who keeps it masked, a bit each */
-	uint64_t is_masked_since;                 /* (s) counter */
+	_Atomic bool is_held;          /* (~) storm.c: do not dispatch (cannot be masked) */
+	bool is_masked;                /* (s) at the controller */
+	_Atomic uint32_t is_unclaimed; /* (~) interrupts in a row that nobody claimed */
+	uint64_t is_set;               /* (s) level: who keeps it masked, a bit each */
+	uint64_t is_masked_since;      /* (s) counter */
 	struct spin is_lock;
 	const struct intr_pic *is_pic; /* (a) */
 	void *is_cookie;               /* (a) the controller's */
@@ -144,9 +144,10 @@ int intr_disestablish(struct intr_handler *ih);
 /*
  * hwi_sched - queue the handler's thread function on this CPU, at the back; from the handler
  * itself: run again after its neighbours. Any context up to filters. Never blocks. A handler that
- * is queued already stays where it is. Not after intr_disestablish() has begun: then ignored.
- * It does not mask a level source: a filter that schedules like this has quieted its device. A handler
- * that dispatch had queued keeps the line masked also through the runs that it asks for itself.
+ * is queued already stays where it is. Not after intr_disestablish() has begun: then ignored. It
+ * does not mask a level source: a filter that schedules like this has quieted its device. A
+ * handler that dispatch had queued keeps the line masked also through the runs that it asks for
+ * itself.
  */
 void hwi_sched(struct intr_handler *ih);
 
@@ -163,8 +164,8 @@ void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg);
 void intr_hold(struct intr_source *is, uint64_t bit);
 void intr_release(struct intr_source *is, uint64_t bit);
 
-/* intr_end_slow - for ithread.c: the end of a run of a handler of a level source, or of one that says
- * whether the interrupt was claimed. Interrupts off. True: idle now. */
+/* intr_end_slow - for ithread.c: the end of a run of a handler of a level source, or of one that
+ * says whether the interrupt was claimed. Interrupts off. True: idle now. */
 bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed);
 
 /* intr_stats_of - this CPU's part of a handler's or a source's counts. */

@@ -22,13 +22,12 @@ static inline void ithread_queue(struct cpu *ci, struct intr_handler *ih)
 	ci->ci_pending |= ih->ih_pending;
 }
 
-/* ithread_nothing - nothing is pending above the level of `l` (== curlwp), and nobody more urgent is
- * runnable: the quick answer to ithread_exit(). Interrupts off. */
+/* ithread_nothing - nothing is pending above the level of `l` (== curlwp), and nobody more urgent
+ * is runnable: the quick answer to ithread_exit(). Interrupts off. */
 static inline bool ithread_nothing(const struct cpu *ci, const struct lwp *l)
 {
 	return (ci->ci_pending >> l->l_ipl) <= 1 &&
-	       atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <=
-		   l->l_pri;
+	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <= l->l_pri;
 }
 
 /*
@@ -82,18 +81,19 @@ void ithread_take_gifts(struct cpu *ci);
 void ithread_give_spare(struct cpu *ci);
 
 /*
- * ithread_resize - have `n` ithreads (sysctl hw.intr.threads). Thread context; may block; those that
- * are busy go when they have finished. ERANGE: outside ithread_limits(); ENOMEM: as many as could be.
+ * ithread_resize - have `n` ithreads (sysctl hw.intr.threads). Thread context; may block; those
+ * that are busy go when they have finished. ERANGE: outside ithread_limits(); ENOMEM: as many as
+ * could be.
  */
 int ithread_resize(unsigned n);
 void ithread_limits(unsigned *min, unsigned *max);
 
 struct ithread_counts {
-	unsigned total;   /* in the pool, busy or not */
-	unsigned target;  /* hw.intr.threads */
-	unsigned free;    /* on the free list */
-	unsigned spare;   /* kept ready by a CPU */
-	unsigned active;  /* attached to a CPU */
+	unsigned total;    /* in the pool, busy or not */
+	unsigned target;   /* hw.intr.threads */
+	unsigned free;     /* on the free list */
+	unsigned spare;    /* kept ready by a CPU */
+	unsigned active;   /* attached to a CPU */
 	unsigned divorced; /* finishing a handler as ordinary lwps */
 };
 

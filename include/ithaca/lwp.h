@@ -44,12 +44,12 @@ enum lwp_state {
 	LWP_ZOMBIE  /* exited */
 };
 
-#define LWP_BOUND 0x01   /* never moves to another CPU */
-#define LWP_ITHREAD 0x02 /* out of the pool */
-#define LWP_SOFTINT 0x04 /* a CPU's dedicated lwp of one softint level */
-#define LWP_IDLE 0x08    /* a CPU's idle lwp */
+#define LWP_BOUND 0x01    /* never moves to another CPU */
+#define LWP_ITHREAD 0x02  /* out of the pool */
+#define LWP_SOFTINT 0x04  /* a CPU's dedicated lwp of one softint level */
+#define LWP_IDLE 0x08     /* a CPU's idle lwp */
 #define LWP_JOINABLE 0x10 /* lwp_join() will be called */
-#define LWP_BOOT 0x20 /* "main": its memory and stack are the boot's, and stay */
+#define LWP_BOOT 0x20     /* "main": its memory and stack are the boot's, and stay */
 
 /*
  * Locking key: (a) set once before it is shared; (i) own CPU only, interrupts off; (o) the lwp
@@ -68,21 +68,22 @@ struct lwp {
 	uint16_t l_spin_depth;     /* (o) spin mutexes held */
 	uint16_t l_nopreempt;      /* (o) preempt_disable() depth */
 	struct lwp *l_pinned;      /* (o) attached: the lwp beneath; NULL when not, or divorced */
-	struct lwp *l_next;        /* of who keeps it: pool, gifts, unused memory. Not l_pinned, for it may
-	                              be on its stack still, and sched_switch() asks what is beneath */
+	/* Of who keeps it: pool, gifts, unused memory. Not l_pinned, for it may be on its stack
+	 * still, and sched_switch() asks what is beneath. */
+	struct lwp *l_next;
 	struct cpu *_Atomic l_cpu; /* (~) where it runs or last ran; written under (q) of both */
 	struct intr_handler *l_handler; /* (o) ithread: what it runs */
-	struct softint *l_softint; /* (o) softint lwp: what it runs */
-	_Atomic uint64_t *l_acct;  /* (o) who is charged for the time it runs */
-	bool l_expired;            /* (i) its time slice is over */
+	struct softint *l_softint;      /* (o) softint lwp: what it runs */
+	_Atomic uint64_t *l_acct;       /* (o) who is charged for the time it runs */
+	bool l_expired;                 /* (i) its time slice is over */
 
 	struct spin l_lock;
-	uint8_t l_state;   /* (q) enum lwp_state */
-	bool l_unparked;   /* (q) lwp_unpark() came before lwp_park() */
-	uint8_t l_pri;     /* (l+q) what it runs at */
-	uint8_t l_basepri; /* (l) its own */
-	uint8_t l_flags;   /* (a) */
-	struct list l_runq; /* (q) entry of the run queue */
+	uint8_t l_state;     /* (q) enum lwp_state */
+	bool l_unparked;     /* (q) lwp_unpark() came before lwp_park() */
+	uint8_t l_pri;       /* (l+q) what it runs at */
+	uint8_t l_basepri;   /* (l) its own */
+	uint8_t l_flags;     /* (a) */
+	struct list l_runq;  /* (q) entry of the run queue */
 	uint64_t l_slice_ns; /* (i) when its time slice ends */
 
 	struct list l_lent;            /* (l) turnstiles whose waiters this lwp keeps waiting */
@@ -147,13 +148,14 @@ void lwp_each(void (*fn)(struct lwp *l, void *arg), void *arg);
 /* lwp_oncpu - it runs at this moment, not pinned beneath another. A hint. Any context. */
 bool lwp_oncpu(struct lwp *l);
 
-/* lwp_alloc - an lwp with a stack that does not run yet, LWP_FREE. For lwp.c, ithread.c, softint.c,
- * cpu.c. Thread context; may block. NULL: no memory. lwp_reap - the reaper frees it, once it is off its stack. Any
- * context up to IPL_SCHED. */
+/* lwp_alloc - an lwp with a stack that does not run yet, LWP_FREE. For lwp.c, ithread.c,
+ * softint.c, cpu.c. Thread context; may block. NULL: no memory. lwp_reap - the reaper frees it,
+ * once it is off its stack. Any context up to IPL_SCHED. */
 struct lwp *lwp_alloc(const char *name, int flags, struct cpu *cpu, uint8_t pri);
 void lwp_reap(struct lwp *l);
 
-/* lwp_init - for cpu.c: `l` (static memory) is the lwp "main" on `ci`. lwp_start_reaper - thereafter. */
+/* lwp_init - for cpu.c: `l` (static memory) is the lwp "main" on `ci`. lwp_start_reaper -
+ * thereafter. */
 void lwp_init(struct lwp *l, struct cpu *ci, void *stack, size_t size);
 void lwp_start_reaper(void);
 

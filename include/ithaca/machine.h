@@ -21,11 +21,12 @@ struct mem_range {
 #define BOOT_RANGES_MAX 32
 
 struct boot_info {
-	struct mem_range ram[BOOT_RANGES_MAX]; /* usable, page aligned, kernel and boot data cut out */
+	/* Usable, page aligned, kernel and boot data cut out. */
+	struct mem_range ram[BOOT_RANGES_MAX];
 	unsigned nram;
-	uint64_t rsdp;          /* physical address of the ACPI RSDP, or 0: look in the BIOS area */
-	char cmdline[256];      /* NUL-terminated */
-	const char *loader;     /* "PVH", "Multiboot2" */
+	uint64_t rsdp;      /* physical address of the ACPI RSDP, or 0: look in the BIOS area */
+	char cmdline[256];  /* NUL-terminated */
+	const char *loader; /* "PVH", "Multiboot2" */
 };
 
 /* sys_main - the machine is up on its first CPU (core_boot() done, interrupts off, direct map of
@@ -42,19 +43,24 @@ void sys_main(const struct boot_info *boot) __attribute__((noreturn));
 /* machine_phys_to_virt - RAM in the direct map. */
 void *machine_phys_to_virt(uint64_t phys);
 
-/* machine_virt_to_phys - for addresses of the direct map and of machine_map(); for DMA. 0: not mapped. */
+/* machine_virt_to_phys - for addresses of the direct map and of machine_map(); for DMA. 0: not
+ * mapped. */
 uint64_t machine_virt_to_phys(const void *virt);
 
 /*
- * machine_map - map one page at `virt` (in the kernel's mapping area) to `phys`. Thread context; the caller
- * owns that part of the area. ENOMEM: no page for a table (taken from the function given to machine_set_page_source()).
- * machine_unmap - take it away on this CPU; sys/mem then has cpu_call() run machine_tlb_flush() on the
- * others.
+ * machine_map - map one page at `virt` (in the kernel's mapping area) to `phys`. Thread context;
+ * the caller owns that part of the area. ENOMEM: no page for a table (taken from the function
+ * given to machine_set_page_source()).
+ * machine_unmap - take it away on this CPU; sys/mem then has
+ * cpu_call() run machine_tlb_flush() on the others.
  */
 int machine_map(uintptr_t virt, uint64_t phys, unsigned flags);
 void machine_unmap(uintptr_t virt);
 void machine_tlb_flush(void *unused);
-void machine_set_page_source(uint64_t (*alloc)(void)); /* a zeroed page's physical address; 0: none */
+
+/* machine_set_page_source - where pages for tables come from: `alloc` returns a zeroed page's
+ * physical address, 0 for none. Once. */
+void machine_set_page_source(uint64_t (*alloc)(void));
 
 /* The area of virtual addresses that sys/mem hands out for stacks and devices. */
 extern const uintptr_t machine_map_base;
@@ -77,12 +83,13 @@ struct machine_msi_ops {
 	void (*msi_mask)(void *cookie, bool mask); /* NULL: cannot */
 };
 
-/* machine_intr_init - local controller of the first CPU, then clocks calibrated: before core_init(),
- * as what is armed before it is lost. `lapic` physical; 0: where the CPU says. ENXIO: no local
- * controller, or nothing to calibrate with; ENOMEM. */
+/* machine_intr_init - local controller of the first CPU, then clocks calibrated: before
+ * core_init(), as what is armed before it is lost. `lapic` physical; 0: where the CPU says. ENXIO:
+ * no local controller, or nothing to calibrate with; ENOMEM. */
 int machine_intr_init(uint64_t lapic);
 
-/* machine_ioapic_add - a line controller at `phys` whose first input is line `gsi_base`. EIO: no such. */
+/* machine_ioapic_add - a line controller at `phys` whose first input is line `gsi_base`. EIO: no
+ * such. */
 int machine_ioapic_add(uint64_t phys, uint32_t gsi_base);
 
 /* machine_line_source - the source of line `gsi`, made on first use; the same one for all who share
@@ -91,8 +98,8 @@ int machine_ioapic_add(uint64_t phys, uint32_t gsi_base);
 int machine_line_source(uint32_t gsi, enum intr_trigger trigger, bool active_low,
     struct intr_source **out);
 
-/* machine_msi_source - a message source for vector `index` of the function `name`; ops->msi_write is
- * called before it returns and again at every intr_bind(). ENOSPC, ENOMEM. Thread context.
+/* machine_msi_source - a message source for vector `index` of the function `name`; ops->msi_write
+ * is called before it returns and again at every intr_bind(). ENOSPC, ENOMEM. Thread context.
  * machine_msi_destroy - give it back; EBUSY while it has handlers. */
 int machine_msi_source(const char *name, uint32_t index, const struct machine_msi_ops *ops,
     void *cookie, struct intr_source **out);
@@ -101,8 +108,8 @@ int machine_msi_destroy(struct intr_source *is);
 /* machine_vectors - interrupt vectors free and in all on a CPU. */
 void machine_vectors(struct cpu *ci, unsigned *free, unsigned *total);
 
-/* machine_cpu_start - start the CPU with that hardware number: allocates, cpu_attach()es, waits until it
- * is in cpu_main() or ETIMEDOUT. EINVAL, ENOMEM. Thread context. */
+/* machine_cpu_start - start the CPU with that hardware number: allocates, cpu_attach()es, waits
+ * until it is in cpu_main() or ETIMEDOUT. EINVAL, ENOMEM. Thread context. */
 int machine_cpu_start(uint32_t hwid);
 
 /* ---- I/O ports, and the console before there is a driver ---- */
@@ -113,9 +120,9 @@ void machine_out8(uint16_t port, uint8_t value);
 void machine_out16(uint16_t port, uint16_t value);
 
 /*
- * machine_console_hook - from now on port_console_write() calls `write` and touches the chip no more,
- * so that one driver has it to itself. `write` is called in any context, interrupts on or off, also
- * in a panic; the text has plain newlines. Thread context, once.
+ * machine_console_hook - from now on port_console_write() calls `write` and touches the chip no
+ * more, so that one driver has it to itself. `write` is called in any context, interrupts on or
+ * off, also in a panic; the text has plain newlines. Thread context, once.
  */
 void machine_console_hook(void (*write)(const char *text, size_t len));
 

@@ -25,10 +25,10 @@
 #define MUTEX_SPIN ((uintptr_t)2)    /* never owned by mutex_enter()'s first try: a spin mutex */
 
 struct mutex {
-	_Atomic uintptr_t m_word;  /* (~) owner | bits; acquire in enter, release in exit */
-	_Atomic uint8_t m_held;    /* (~) spin: 1 while held; acquire, release */
-	uint8_t m_ipl;             /* (a) */
-	const char *m_name;        /* (a) */
+	_Atomic uintptr_t m_word; /* (~) owner | bits; acquire in enter, release in exit */
+	_Atomic uint8_t m_held;   /* (~) spin: 1 while held; acquire, release */
+	uint8_t m_ipl;            /* (a) */
+	const char *m_name;       /* (a) */
 };
 
 /* mutex_init - ready to use; `name` is kept, not copied. Any context. */

@@ -76,8 +76,8 @@ static inline uint64_t port_counter(void);
 struct lwp *port_switch(struct lwp *from, struct lwp *to);
 
 /*
- * port_handoff - start `it` at the top of its stack in ithread_main(it, level), pinning `from`
- * (== curlwp) beneath. When ithread_main() returns, comes back to `from` and returns `it`. If `it` was
+ * port_handoff - start `it` at the top of its stack in ithread_main(it, level), pinning `from` (==
+ * curlwp) beneath. When ithread_main() returns, comes back to `from` and returns `it`. If `it` was
  * divorced meanwhile, `from` was resumed by port_switch and the answer is NULL. Sets curlwp both
  * ways. The one hot path: saves only what port_switch would need to resume `from`.
  */

@@ -16,10 +16,12 @@ struct list {
 	struct list *prev;
 };
 
+/* clang-format off */
 #define LIST_INIT(head) {&(head), &(head)}
+/* clang-format on */
 
 /* container_of - from a member's address to the struct it lives in. */
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* LIST_EACH - walk from first to last; `e` may not be removed meanwhile. */
 #define LIST_EACH(e, head) for ((e) = (head)->next; (e) != (head); (e) = (e)->next)

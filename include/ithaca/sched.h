@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sched.h - run queues and the switch. For lwp.c, ithread.c and cpu.c; the essay is in kern/sched.c.
+ * sched.h - run queues and the switch. For lwp.c, ithread.c and cpu.c; the essay is in
+ * kern/sched.c.
  */
 #ifndef ITHACA_SCHED_H
 #define ITHACA_SCHED_H
@@ -21,8 +22,9 @@ void sched_enqueue(struct cpu *ci, struct lwp *l, bool head);
 /* sched_setpri - l->l_pri becomes `pri` (l_lock held): moves it in its queue. */
 void sched_setpri(struct lwp *l, uint8_t pri);
 
-/* sched_switch - curlwp, its l_state set and the run queue of its CPU locked by it, leaves. Unlocks.
- * Interrupts off; returns when curlwp runs again, interrupts off, possibly on another CPU. */
+/* sched_switch - curlwp, its l_state set and the run queue of its CPU locked by it, leaves.
+ * Unlocks. Interrupts off; returns when curlwp runs again, interrupts off, possibly on another
+ * CPU. */
 void sched_switch(void);
 
 /* sched_preempt - something more urgent than curlwp is runnable: let it run. Interrupts off. */
@@ -34,8 +36,8 @@ void sched_yield(void);
 /* sched_preemptible - may curlwp be preempted by another lwp at this point? Interrupts off. */
 bool sched_preemptible(const struct lwp *l);
 
-/* sched_slice - clock_intr(): is curlwp's time slice over, with others waiting? Returns when to look
- * again (ns), UINT64_MAX if nobody waits. */
+/* sched_slice - clock_intr(): is curlwp's time slice over, with others waiting? Returns when to
+ * look again (ns), UINT64_MAX if nobody waits. */
 uint64_t sched_slice(struct cpu *ci, uint64_t now_ns);
 
 /* sched_idle - declare this CPU idle and look for work elsewhere: true if its run queue has

@@ -48,7 +48,8 @@ void softint_schedule_cpu(struct softint *si, struct cpu *ci);
 /* softint_attach - for cpu.c: make a CPU's four lwps. ENOMEM. */
 int softint_attach(struct cpu *ci);
 
-/* softint_take_remote - for cpu.c: what other CPUs scheduled here joins the queues. Interrupts off. */
+/* softint_take_remote - for cpu.c: what other CPUs scheduled here joins the queues. Interrupts
+ * off. */
 void softint_take_remote(struct cpu *ci);
 
 /* softint_run - for ithread.c: the body of a softint lwp. Interrupts off on entry and return. */

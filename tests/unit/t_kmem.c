@@ -536,7 +536,7 @@ SIM_TEST(stacks_come_and_go_in_any_order, 1, 0)
 {
 	static void *stacks[150];
 	struct vmap_stats vs;
-	size_t size;
+	size_t size = 0;
 
 	mem_up();
 	srand(6);
