@@ -96,9 +96,10 @@ def test_layers_are_kept(tree, name, include, message):
 
 README = ('# T\n\n`./ithaca run --cpus 2`, [more](docs/how-it-works.md#more).\n\n'
           '| folder | what |\n| --- | --- |\n| `include/` | |\n| `kern/` | |\n| `man/` | |\n'
-          '| `docs/` | |\n| `tools/` | |\n')
+          '| `docs/` | |\n| `tools/` | |\n| `bench/` | |\n')
 WORKS = ('# W\n\n## More\n\n`kern/thing.c: f(), g()`, `f()`, `thing.c`, `kern/*.c`, `hw.x`\n\n'
-         '| module | what | page |\n| --- | --- | --- |\n| `kern/thing.c` | it | thing(9) |\n')
+         '| module | what | page |\n| --- | --- | --- |\n| `kern/thing.c` | it | thing(9) |\n\n'
+         '| figure | line | instructions |\n| --- | --- | --- |\n| it | whole | 3 |\n')
 THING_C = GOOD + '\nint f(int a)\n{\n}\n\nstatic const char *g(void)\n{\n\th("hw.x");\n}\n'
 THING_H = HEADER.replace('#endif', '\n/* f - a function. */\nint f(int a, void (*fn)(int *p));\n\n'
                          '/* k - another. */\nstatic inline int k(void)\n{\n}\n#endif')
@@ -107,6 +108,7 @@ PAGE = ('.\\" SPDX-License-Identifier: BSD-2-Clause\n.Dd November 20, 2026\n.Dt 
         '.Fn f "int n" "void (*f)(int *)"\n.Sh DESCRIPTION\n.Fn f\n.Li hw.x\n'
         '.Pa kern/thing.c\n.Sh SEE ALSO\n.Xr thing 9 ,\n.Xr gdb 1\n')
 DOCUMENTS = {'README.md': README, 'docs/how-it-works.md': WORKS, 'kern/thing.c': THING_C,
+             'bench/b_thing.c': SPDX + 'const char *b = "whole";\n',
              'include/ithaca/thing.h': THING_H, 'man/thing.9': PAGE}
 
 
@@ -134,6 +136,7 @@ def test_true_documents_pass(tree):
     ('docs/how-it-works.md', '| thing(9)', '| none', ':9: kern/thing.c: no page'),
     ('docs/how-it-works.md', '| `kern/thing.c`', '| `thing.c`',
      'kern/thing.c is not in the table of modules'),
+    ('docs/how-it-works.md', '| whole', '| half', ':13: "half" is not printed by bench/'),
     ('kern/thing.c', 'static const char *g(void)\n{', 'int g(void);\nint i(void)\n{ /* g() */',
      'g() is not defined in kern/thing.c'),
     ('include/ithaca/thing.h', '/* f - a', '/* a', 'thing.h:7: f() has no comment before it'),
