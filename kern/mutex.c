@@ -138,7 +138,7 @@ static bool mutex_try_locked(struct mutex *m, uintptr_t word, struct lwp *l)
 		atomic_store_explicit(&m->m_word, (uintptr_t)l | MUTEX_WAITERS,
 		    memory_order_relaxed);
 		atomic_thread_fence(memory_order_acquire); /* the store of the exit before */
-		turnstile_adopt(m);
+		turnstile_give(m, curlwp);
 		return true;
 	}
 	return word == 0 &&
@@ -168,7 +168,7 @@ static bool mutex_wait(struct mutex *m, struct lwp *l)
 		turnstile_unlock(m, intr); /* it has changed: look again */
 		return false;
 	}
-	turnstile_block(m, owner, intr);
+	turnstile_block(m, m->m_name, TS_WRITER, owner, intr);
 	return false;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * turnstile.c - lwps that wait for adaptive mutexes, and the priority they lend.
+ * turnstile.c - lwps that wait for adaptive mutexes and rwlocks, and the priority they lend.
  *
- * A mutex is one word and has no room for a queue. Every lwp brings a turnstile of its own: the
- * first that blocks on a mutex gives its turnstile to it, later ones put theirs on its free list,
+ * A lock is one word and has no room for a queue. Every lwp brings a turnstile of its own: the
+ * first that blocks on a lock gives its turnstile to it, later ones put theirs on its free list,
  * and each takes one away again when it is woken. Turnstiles in use hang in a hash of chains, each
- * with a spin lock, the "turnstile chain's lock" (c).
+ * with a spin lock, the "turnstile chain's lock" (c). What kind of lock it is does not matter
+ * here: it is an address, a name, and at most one lwp that is lent to.
  *
  * Lending. l_pri of an lwp is the greatest of its own l_basepri and the ts_pri of every turnstile
  * on its l_lent list, which are those of the mutexes that it holds and others wait for. When an
@@ -26,12 +27,11 @@
  * ends the walk, also in a ring of lwps that wait for one another.
  *
  * Lock order: chain -> l_lock -> run queue. Two chains are never held together. Invariants: I8, I9.
- * Not for: condition variables and sleeps (sleepq.c). Who calls: mutex.c.
+ * Not for: condition variables and sleeps (sleepq.c). Who calls: mutex.c, rwlock.c.
  */
 #include <ithaca/turnstile.h>
 
 #include <ithaca/ithread.h>
-#include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/sched.h>
@@ -81,30 +81,30 @@ void turnstile_free(struct turnstile *ts)
 	port_mem_free(ts, sizeof(*ts));
 }
 
-bool turnstile_lock(struct mutex *m)
+bool turnstile_lock(const void *obj)
 {
 	bool intr = port_intr_disable();
 
-	spin_lock(&chain_of(m)->tc_lock);
+	spin_lock(&chain_of(obj)->tc_lock);
 	return intr;
 }
 
-void turnstile_unlock(struct mutex *m, bool intr)
+void turnstile_unlock(const void *obj, bool intr)
 {
-	spin_unlock(&chain_of(m)->tc_lock);
+	spin_unlock(&chain_of(obj)->tc_lock);
 	intr_return(intr);
 }
 
 /* ---- A turnstile; its chain is locked. ---- */
 
-static struct turnstile *turnstile_lookup(const struct mutex *m)
+static struct turnstile *turnstile_lookup(const void *obj)
 {
-	struct list *e, *head = &chain_of(m)->tc_list;
+	struct list *e, *head = &chain_of(obj)->tc_list;
 	struct turnstile *ts;
 
 	LIST_EACH(e, head) {
 		ts = container_of(e, struct turnstile, ts_chain);
-		if (ts->ts_obj == m)
+		if (ts->ts_obj == obj)
 			return ts;
 	}
 	return NULL;
@@ -153,20 +153,35 @@ static void turnstile_lend(struct turnstile *ts, struct lwp *owner)
 	spin_unlock(&owner->l_lock);
 }
 
+/* `l` waits no more: it takes a turnstile along, the last one this one. */
+static void turnstile_out(struct turnstile *ts, struct lwp *l)
+{
+	list_remove(&l->l_waitq);
+	if (!list_empty(&ts->ts_waiters)) {
+		l->l_turnstile = container_of(list_take(&ts->ts_free), struct turnstile, ts_chain);
+	} else {
+		KASSERT(list_empty(&ts->ts_free), "%s: turnstiles left over", ts->ts_name);
+		list_remove(&ts->ts_chain);
+		ts->ts_obj = NULL;
+		l->l_turnstile = ts;
+	}
+	atomic_store_explicit(&l->l_wchan, NULL, memory_order_relaxed);
+}
+
 /* ---- Priority along the chain ---- */
 
-/* `l` waits for mutex `m` and has a new priority: to its place. Returns who is lent to now. */
-static struct lwp *turnstile_moved(struct lwp *l, struct mutex *m)
+/* `l` waits for the lock `obj` and has a new priority: to its place. Returns who is lent to now. */
+static struct lwp *turnstile_moved(struct lwp *l, const void *obj)
 {
-	struct turnstile_chain *tc = chain_of(m);
+	struct turnstile_chain *tc = chain_of(obj);
 	struct lwp *owner = NULL;
 	struct turnstile *ts;
 
 	spin_lock(&tc->tc_lock);
-	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == m &&
+	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == obj &&
 	    atomic_load_explicit(&l->l_wait_turnstile, memory_order_relaxed)) {
-		ts = turnstile_lookup(m);
-		KASSERT(ts != NULL, "%s waits for %s without a turnstile", l->l_name, m->m_name);
+		ts = turnstile_lookup(obj);
+		KASSERT(ts != NULL, "%s waits for %s without a turnstile", l->l_name, l->l_wmesg);
 		list_remove(&l->l_waitq);
 		turnstile_insert(ts, l, pri_of(l));
 		owner = ts->ts_owner;
@@ -212,73 +227,125 @@ void turnstile_repri(struct lwp *l)
 			sleepq_repri(l);
 			return;
 		}
-		l = turnstile_moved(l, (struct mutex *)(uintptr_t)wchan);
+		l = turnstile_moved(l, wchan);
 	}
 }
 
-/* ---- For mutex.c ---- */
+/* ---- For mutex.c and rwlock.c ---- */
 
-void turnstile_block(struct mutex *m, struct lwp *owner, bool intr)
+void turnstile_block(const void *obj, const char *name, unsigned kind, struct lwp *owner, bool intr)
 {
-	struct turnstile *ts = turnstile_lookup(m);
+	struct turnstile *ts = turnstile_lookup(obj);
 	struct lwp *l = curlwp;
 
 	if (ts == NULL) {
 		ts = l->l_turnstile;
-		ts->ts_obj = m;
+		ts->ts_obj = obj;
+		ts->ts_name = name;
 		ts->ts_owner = NULL;
-		list_append(&chain_of(m)->tc_list, &ts->ts_chain);
+		list_append(&chain_of(obj)->tc_list, &ts->ts_chain);
 	} else {
 		list_append(&ts->ts_free, &l->l_turnstile->ts_chain);
 	}
+	if (ts->ts_owner != NULL)
+		owner =
+		    ts->ts_owner; /* a reader on its way out is forgotten before it is paid back */
 	l->l_turnstile = NULL;
-	l->l_wmesg = m->m_name;
+	l->l_wmesg = name;
+	l->l_wait_kind = (uint8_t)kind;
 	atomic_store_explicit(&l->l_wait_turnstile, true, memory_order_relaxed);
-	atomic_store_explicit(&l->l_wchan, m, memory_order_relaxed);
+	atomic_store_explicit(&l->l_wchan, obj, memory_order_relaxed);
 	turnstile_insert(ts, l, pri_of(l));
 	turnstile_lend(ts, owner);
-	spin_unlock(&chain_of(m)->tc_lock);
+	spin_unlock(&chain_of(obj)->tc_lock);
 	turnstile_repri(owner);
 	lwp_park();
 	intr_return(intr);
 }
 
-void turnstile_adopt(struct mutex *m)
+void turnstile_give(const void *obj, struct lwp *owner)
 {
-	struct turnstile *ts = turnstile_lookup(m);
+	struct turnstile *ts = turnstile_lookup(obj);
 
-	KASSERT(ts != NULL && ts->ts_owner == NULL, "mutex %s: no waiters to adopt", m->m_name);
-	turnstile_lend(ts, curlwp);
-	turnstile_compute(curlwp); /* it runs, so the chain ends here */
+	KASSERT(ts != NULL && (ts->ts_owner == NULL || ts->ts_owner == owner),
+	    "%s has the waiters of another", owner->l_name);
+	turnstile_lend(ts, owner);
+	turnstile_compute(owner); /* it runs or is about to, so the chain ends here */
 }
 
-struct lwp *turnstile_take(struct mutex *m, bool *more)
+void turnstile_disown(const void *obj)
 {
-	struct turnstile *ts = turnstile_lookup(m);
-	struct lwp *l = curlwp, *first;
+	struct turnstile *ts = turnstile_lookup(obj);
+	struct lwp *l = curlwp;
 
-	KASSERT(ts != NULL && ts->ts_owner == l, "mutex %s: its waiters wait for another",
-	    m->m_name);
-	first = turnstile_first(ts);
-	list_remove(&first->l_waitq);
+	if (ts == NULL || ts->ts_owner != l)
+		return;
 	spin_lock(&l->l_lock);
 	list_remove(&ts->ts_lent);
 	ts->ts_owner = NULL;
 	spin_unlock(&l->l_lock);
-	*more = !list_empty(&ts->ts_waiters);
-	if (*more) {
-		first->l_turnstile =
-		    container_of(list_take(&ts->ts_free), struct turnstile, ts_chain);
+	turnstile_compute(l);
+}
+
+struct lwp *turnstile_take(const void *obj, bool *more)
+{
+	struct turnstile *ts = turnstile_lookup(obj);
+	struct lwp *l = curlwp, *first;
+
+	KASSERT(ts != NULL && ts->ts_owner == l, "%s lets go: the waiters wait for another",
+	    l->l_name);
+	first = turnstile_first(ts);
+	spin_lock(&l->l_lock);
+	list_remove(&ts->ts_lent);
+	ts->ts_owner = NULL;
+	spin_unlock(&l->l_lock);
+	turnstile_out(ts, first);
+	*more = ts->ts_obj == obj;
+	if (*more)
 		ts->ts_pri = pri_of(turnstile_first(ts));
-	} else {
-		KASSERT(list_empty(&ts->ts_free), "mutex %s: turnstiles left over", m->m_name);
-		list_remove(&ts->ts_chain);
-		ts->ts_obj = NULL;
-		first->l_turnstile = ts;
-	}
-	atomic_store_explicit(&first->l_wchan, NULL, memory_order_relaxed);
 	turnstile_compute(l);
 	return first;
+}
+
+int turnstile_waits(const void *obj, unsigned kind)
+{
+	struct turnstile *ts = turnstile_lookup(obj);
+	struct lwp *l;
+	struct list *e;
+
+	if (ts == NULL)
+		return -1;
+	LIST_EACH(e, &ts->ts_waiters) {
+		l = container_of(e, struct lwp, l_waitq);
+		if (l->l_wait_kind == kind)
+			return pri_of(l);
+	}
+	return -1;
+}
+
+unsigned turnstile_take_some(const void *obj, unsigned kind, int pri, unsigned max,
+    struct list *out)
+{
+	struct turnstile *ts = turnstile_lookup(obj);
+	struct list *e, *next;
+	struct lwp *l;
+	unsigned n = 0;
+
+	if (ts == NULL)
+		return 0;
+	/* The last one out is given the turnstile, with the list empty: next is its head then. */
+	for (e = ts->ts_waiters.next; e != &ts->ts_waiters && n < max; e = next) {
+		next = e->next;
+		l = container_of(e, struct lwp, l_waitq);
+		if (pri_of(l) < pri)
+			break; /* so are those behind it */
+		if (l->l_wait_kind != kind)
+			continue;
+		turnstile_out(ts, l);
+		list_append(out, &l->l_waitq);
+		n++;
+	}
+	return n;
 }
 
 void turnstile_dump(void)
@@ -287,11 +354,11 @@ void turnstile_dump(void)
 	struct list *e, *w;
 	unsigned i, n;
 
-	kprintf("mutexes waited for:\n");
+	kprintf("locks waited for:\n");
 	for (i = 0; i < CHAINS; i++) {
 		LIST_EACH(e, &chains[i].tc_list) {
 			ts = container_of(e, struct turnstile, ts_chain);
-			kprintf("  %s, owner %s, waiters:", ts->ts_obj->m_name,
+			kprintf("  %s, owner %s, waiters:", ts->ts_name,
 			    ts->ts_owner ? ts->ts_owner->l_name : "none");
 			n = 0;
 			LIST_EACH(w, &ts->ts_waiters)

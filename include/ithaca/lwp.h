@@ -83,6 +83,7 @@ struct lwp {
 	uint8_t l_pri;       /* (l+q) what it runs at */
 	uint8_t l_basepri;   /* (l) its own */
 	uint8_t l_flags;     /* (a) */
+	uint8_t l_wait_kind; /* (c) how it waits in a turnstile: TS_* */
 	struct list l_runq;  /* (q) entry of the run queue */
 	uint64_t l_slice_ns; /* (i) when its time slice ends */
 
