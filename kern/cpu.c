@@ -169,6 +169,7 @@ void core_boot(struct cpu *ci, void *stack, size_t size)
 	turnstile_init();
 	sleepq_init();
 	intr_init();
+	ithread_init();
 	mutex_init(&cpu_mutex, "cpu", IPL_NONE);
 	lwp_init(&lwp_zero, ci, stack, size);
 	ci->ci_onproc = &lwp_zero;

@@ -36,7 +36,8 @@
  * Without the IPI the two could miss each other: putting away has no fence between its load and its
  * store, and needs none, since the IPI comes before it or after it and never between.
  *
- * Contexts: interrupts off, but where ithread.h says otherwise. Lock: pool_lock, alone.
+ * Contexts: interrupts off, but where ithread.h says otherwise. Locks: pool_resize, then
+ * pool_lock alone.
  * Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who runs among ordinary lwps
  * (sched.c). The driver's thread function is called from ithread_main(); read intr_end_slow() in
  * intr.c next.
@@ -47,6 +48,7 @@
 #include <ithaca/errno.h>
 #include <ithaca/hint.h>
 #include <ithaca/intr.h>
+#include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/sched.h>
@@ -55,6 +57,7 @@
 
 #define ITHREADS_PER_CPU 2
 
+static struct mutex pool_resize; /* one resize at a time; nothing else is under it */
 static struct spin pool_lock;
 static struct lwp *pool_free;          /* (pool_lock) linked by l_next */
 static unsigned pool_nfree;            /* (pool_lock) */
@@ -66,12 +69,12 @@ static _Atomic unsigned pool_handlers; /* (~) thread handlers established */
 /* (~) Set by the CPU that starves, cleared by whoever then gives to it. */
 static _Atomic cpuset_t ithread_starved;
 
-/* ---- The pool ---- */
-
-void ithread_handlers(int delta)
+void ithread_init(void)
 {
-	atomic_fetch_add_explicit(&pool_handlers, (unsigned)delta, memory_order_relaxed);
+	mutex_init(&pool_resize, "ithreads", IPL_NONE);
 }
+
+/* ---- The pool ---- */
 
 void ithread_limits(unsigned *min, unsigned *max)
 {
@@ -94,14 +97,16 @@ static void ithread_give(struct cpu *to, struct lwp *it)
 	cpu_poke(to, IPI_GIFT);
 }
 
-/* A CPU that starves, its bit taken out, or NULL. Whoever gets one must give to it. */
-static struct cpu *ithread_starving(void)
+/* A CPU that starves, the next one behind `ci`, its bit taken out; or NULL. Whoever gets one must
+ * give to it. */
+static struct cpu *ithread_starving(const struct cpu *ci)
 {
 	cpuset_t set = atomic_load_explicit(&ithread_starved, memory_order_relaxed);
-	cpuset_t bit;
+	cpuset_t behind, bit;
 
-	while (set != 0) {
-		bit = set & -set;
+	while (unlikely(set != 0)) {
+		behind = set & ~(CPUSET(ci->ci_index) | (CPUSET(ci->ci_index) - 1));
+		bit = behind != 0 ? behind & -behind : set & -set;
 		set = atomic_fetch_and_explicit(&ithread_starved, ~bit, memory_order_acq_rel);
 		if (set & bit)
 			return cpu_lookup((unsigned)__builtin_ctzll(bit));
@@ -145,7 +150,7 @@ static struct lwp *pool_take(void)
 /* An ithread has nothing to do: a starving CPU first, then this one's spare, then the free list. */
 static void ithread_put(struct cpu *ci, struct lwp *it)
 {
-	struct cpu *to = ithread_starving();
+	struct cpu *to = ithread_starving(ci);
 
 	if (to != NULL && to != ci)
 		ithread_give(to, it);
@@ -153,6 +158,16 @@ static void ithread_put(struct cpu *ci, struct lwp *it)
 		ci->ci_spare = it;
 	else
 		pool_put(it);
+}
+
+/* `it` comes to this CPU from a list. Whoever put it there may be a few instructions from leaving its
+ * stack: see ithread_retire(). */
+static void ithread_arrive(struct cpu *ci, struct lwp *it)
+{
+	/* Acquire: pairs with the release in port_switch(). */
+	while (atomic_load_explicit(&it->l_running, memory_order_acquire))
+		port_pause();
+	atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
 }
 
 /* The spare is out: gifts, then the free list. NULL when there is none. */
@@ -163,15 +178,11 @@ static struct lwp *ithread_draw(struct cpu *ci)
 	ithread_take_gifts(ci);
 	it = ci->ci_spare;
 	ci->ci_spare = NULL;
-	if (it == NULL)
-		it = pool_take();
-	if (it == NULL)
-		return NULL;
-	/* Whoever put it away may be a few instructions from leaving its stack: see
-	 * ithread_retire(). Pairs with the release in port_switch(). */
-	while (atomic_load_explicit(&it->l_running, memory_order_acquire))
-		port_pause();
-	atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
+	if (it != NULL)
+		return it;
+	it = pool_take();
+	if (it != NULL)
+		ithread_arrive(ci, it);
 	return it;
 }
 
@@ -197,13 +208,11 @@ void ithread_take_gifts(struct cpu *ci)
 	for (; it != NULL; it = next) {
 		next = it->l_next;
 		port_stat_add(&ci->ci_rescues, 1);
-		while (atomic_load_explicit(&it->l_running, memory_order_acquire))
-			port_pause();
-		atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
+		ithread_arrive(ci, it);
 		if (ci->ci_spare == NULL)
 			ci->ci_spare = it;
 		else
-			pool_put(it);
+			ithread_put(ci, it); /* one too many: another CPU may starve by now */
 	}
 }
 
@@ -212,12 +221,18 @@ void ithread_give_spare(struct cpu *ci)
 	struct lwp *it = ci->ci_spare;
 	struct cpu *to;
 
-	if (it == NULL || (to = ithread_starving()) == NULL)
-		return;
-	if (to == ci)
-		return; /* it has one: the bit was old */
 	ci->ci_spare = NULL;
-	ithread_give(to, it);
+	if (it == NULL) {
+		it = pool_take(); /* put there just before the other set its bit */
+		if (it == NULL)
+			return;
+		ithread_arrive(ci, it);
+	}
+	to = ithread_starving(ci);
+	if (to == NULL || to == ci) /* served meanwhile; or an old bit: it has one */
+		ithread_put(ci, it);
+	else
+		ithread_give(to, it);
 }
 
 /* ---- The pending queue ---- */
@@ -512,7 +527,7 @@ static void pool_add(struct lwp *it)
 	spin_lock(&pool_lock);
 	pool_total++;
 	spin_unlock(&pool_lock);
-	to = ithread_starving();
+	to = ithread_starving(curcpu());
 	if (to != NULL)
 		ithread_give(to, it);
 	else
@@ -560,14 +575,29 @@ static unsigned pool_set_target(unsigned n)
 	return total;
 }
 
+static unsigned pool_target_now(void)
+{
+	unsigned target;
+	bool intr = port_intr_disable();
+
+	spin_lock(&pool_lock);
+	target = pool_target;
+	spin_unlock(&pool_lock);
+	intr_return(intr);
+	return target;
+}
+
 int ithread_resize(unsigned n)
 {
 	unsigned min, max, total;
 	int error = 0;
 
+	mutex_enter(&pool_resize);
 	ithread_limits(&min, &max);
-	if (n < min || n > max)
+	if (n < min || n > max) {
+		mutex_exit(&pool_resize);
 		return ERANGE;
+	}
 	total = pool_set_target(n);
 	while (total < n && (error = ithread_add()) == 0)
 		total++;
@@ -575,7 +605,18 @@ int ithread_resize(unsigned n)
 		pool_set_target(total);
 	while (total > n && ithread_remove())
 		total--;
+	mutex_exit(&pool_resize);
 	return error;
+}
+
+void ithread_handlers(int delta)
+{
+	unsigned min, max;
+
+	atomic_fetch_add_explicit(&pool_handlers, (unsigned)delta, memory_order_relaxed);
+	ithread_limits(&min, &max);
+	if (delta < 0 && pool_target_now() > max)
+		(void)ithread_resize(max); /* to shrink cannot fail; ERANGE: another was quicker */
 }
 
 int ithread_attach(struct cpu *ci)

@@ -73,6 +73,9 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);
  * runs. Before any lock is taken. Nothing for an ordinary lwp. */
 void ithread_leaving(struct lwp *l);
 
+/* ithread_init - for cpu.c: once, first of all. */
+void ithread_init(void);
+
 /* ithread_attach - for cpu.c: another CPU, two more ithreads. ENOMEM. */
 int ithread_attach(struct cpu *ci);
 
@@ -100,7 +103,8 @@ struct ithread_counts {
 /* ithread_count - a count that adds up (I5) when the system is still, else nearly. Any context. */
 void ithread_count(struct ithread_counts *out);
 
-/* ithread_handlers - thread handlers came (delta 1) or went (-1): the pool's upper limit. */
+/* ithread_handlers - a thread handler came (delta 1) or went (-1): the pool's upper limit; a pool
+ * that is above it shrinks. Thread context; may block. */
 void ithread_handlers(int delta);
 
 #endif

@@ -38,7 +38,8 @@ void mutex_init(struct mutex *m, const char *name, int ipl);
 void mutex_destroy(struct mutex *m);
 
 /* mutex_enter - own it. Adaptive: thread context, may block. Spin: any context; interrupts off
- * until the exit. Uncontended: one atomic instruction. */
+ * until the exit. Uncontended: one atomic instruction; for a spin mutex one more than
+ * mutex_spin_enter(). */
 void mutex_enter(struct mutex *m);
 
 /* mutex_exit - give it up; wakes the most urgent waiter, gives back what was lent, and runs what

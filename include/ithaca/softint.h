@@ -22,7 +22,6 @@ struct softint {
 	uint8_t si_level;          /* (a) */
 	_Atomic bool si_dying;     /* (~) as ih_dying */
 	struct softint *si_next;   /* (i) of the CPU whose queue it is on */
-	struct cpu *si_cpu;        /* (~) remote: the CPU it goes to; handed over with the list */
 	void (*si_fn)(void *);     /* (a) */
 	void *si_arg;              /* (a) */
 	_Atomic uint64_t si_count; /* (~) runs; written by whoever runs it */
