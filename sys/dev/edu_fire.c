@@ -15,7 +15,7 @@
 #include <ithaca/errno.h>
 #include <ithaca/lwp.h>
 
-#define PIECE 1000u /* raises between two looks at u_fire_stop */
+#define PIECE 64u /* raises between two looks at u_fire_stop */
 
 static void fire_main(void *arg)
 {
