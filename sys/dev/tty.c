@@ -330,6 +330,25 @@ static uint64_t count_get(struct sysctl *sy)
 	return *(uint64_t *)(void *)((char *)&uc + sy->sy_arg);
 }
 
+static uint64_t pace_get(struct sysctl *sy)
+{
+	struct uart *u = uart();
+
+	(void)sy;
+	return u != NULL ? uart_pace(u) : 0;
+}
+
+static int pace_set(struct sysctl *sy, uint64_t value)
+{
+	struct uart *u = uart();
+
+	(void)sy;
+	if (u == NULL)
+		return ENXIO;
+	uart_set_pace(u, (unsigned)value);
+	return 0;
+}
+
 #define COUNT(name, field, doc)                                                                    \
 	{                                                                                          \
 		.sy_name = "tty." name, .sy_doc = doc, .sy_get = count_get,                        \
@@ -340,10 +359,16 @@ static struct sysctl counts[] = {
     COUNT("interrupts", uc_interrupts, "interrupts of the console's chip"),
     COUNT("stray", uc_stray, "interrupts that it had not asked for"),
     COUNT("rx", uc_rx, "characters received"),
-    COUNT("tx", uc_tx, "characters sent by interrupt"),
+    COUNT("tx", uc_tx, "characters sent"),
     COUNT("polled", uc_polled, "characters sent by polling"),
     COUNT("overruns", uc_overruns, "times that the chip lost characters"),
     COUNT("errors", uc_errors, "characters dropped: parity, framing, break"),
+    COUNT("pauses", uc_pauses, "times that the sender was held up, being faster than a line"),
+    {.sy_name = "tty.pace",
+	.sy_doc = "characters in 10 ms above which the sender is held up (0: none)",
+	.sy_get = pace_get,
+	.sy_set = pace_set,
+	.sy_max = UART_PACE_MAX},
     COUNT("ring_full", uc_ring_full, "times that the sender was held up, the ring being full"),
 };
 

@@ -17,8 +17,9 @@
  *
  * What it keeps true, under u_lock:
  * - the transmit interrupt is enabled while the transmit ring is not empty;
- * - the receive interrupt is disabled exactly while u_held is set, and u_held only while the ring
- *   was found full and the consumer has not yet taken half of it;
+ * - the receive interrupt is disabled exactly while u_held or u_paced is set: u_held from when the
+ *   ring was found full until the consumer has taken half of it, u_paced from when bytes came too
+ *   fast until the consumer has found the ring empty;
  * - the interrupt is an edge on the ISA bus: a cause that comes while the line is up makes no
  *   second one. So the filter switches the chip's interrupts off while it works and on at its end:
  *   the line falls, and if there is still a cause, it rises, once.
@@ -28,6 +29,10 @@
  *	receive interrupt off			takes bytes; sees u_held under the lock
  *						half empty: u_held = false, interrupt on
  *	the chip has bytes: a new edge  <------ (the chip makes it when it is enabled)
+ *
+ * Too fast is what no line of this speed could carry: then the chip is an emulated one, whose
+ * sender waits as long as nobody reads. It would take a whole CPU at interrupt level, be held for a
+ * storm by the core, and the console with it; paced, it gets no further than the tty's thread.
  *
  * It is not for: modem lines, other speeds, DMA. Read next: tty.c.
  */
@@ -53,7 +58,9 @@
 #define IER_LINE 0x04
 #define REG_IIR 2 /* read */
 #define IIR_NONE 0x01
-#define REG_FCR 2 /* write */
+#define IIR_CAUSE 0x0f
+#define IIR_RX 0x04 /* the FIFO is filled up to the trigger */
+#define REG_FCR 2   /* write */
 #define FCR_ENABLE 0x01
 #define FCR_TRIGGER_8 0x80
 #define REG_LCR 3
@@ -72,11 +79,15 @@
 #define LSR_BREAK 0x10
 #define LSR_THR_EMPTY 0x20
 #define LSR_ALL_SENT 0x40
+#define LSR_FIFO_BAD 0x80 /* something is wrong with a byte in the FIFO */
 #define REG_MSR 6
 #define REG_SCRATCH 7
 
 #define FIFO_SIZE 16
+#define TRIGGER 8                /* bytes in the FIFO that make an interrupt: FCR_TRIGGER_8 */
 #define POLL_NS (20 * NS_PER_MS) /* how long a polled byte waits for the chip */
+
+#define PACE_NS (10 * NS_PER_MS) /* see UART_PACE */
 
 /* Locking key: (a) set once before it is shared; (u) u_lock; (~) atomic. */
 struct uart {
@@ -85,15 +96,20 @@ struct uart {
 	void *u_arg;               /* (a) */
 	struct intr_handler *u_ih; /* (a) */
 	struct spin u_lock;
-	uint8_t u_ier;    /* (u) what the register holds, but for a time in service() */
-	bool u_held;      /* (u) receive interrupt off: the ring was full */
-	bool u_want;      /* (u) a sender waits for room */
-	struct ring u_rx; /* produced under (u); consumed by uart_recv()'s one caller */
-	struct ring u_tx; /* both sides under (u); a panic reads it */
+	uint8_t u_ier;        /* (u) what the register holds, but for a time in service() */
+	bool u_held;          /* (u) receive interrupt off: the ring was full */
+	bool u_paced;         /* (u) receive interrupt off: too fast, until the tty has taken all */
+	uint64_t u_window_ns; /* (u) since when u_window bytes have come */
+	unsigned u_window;
+	_Atomic unsigned u_pace; /* (~) limit of u_window; 0: none */
+	uint8_t u_bad;           /* (u) what is wrong with the byte that the chip has next: LSR_* */
+	bool u_want;             /* (u) a sender waits for room */
+	struct ring u_rx;        /* produced under (u); consumed by uart_recv()'s one caller */
+	struct ring u_tx;        /* both sides under (u); a panic reads it */
 
 	/* (~) written under (u), read by anyone */
 	_Atomic uint64_t u_interrupts, u_stray, u_rx_count, u_tx_count;
-	_Atomic uint64_t u_overruns, u_errors, u_ring_full, u_polled;
+	_Atomic uint64_t u_overruns, u_errors, u_ring_full, u_pauses, u_polled;
 };
 
 static struct uart *console; /* (a) where the kernel's messages go */
@@ -121,39 +137,78 @@ static void enable(struct uart *u, uint8_t set)
 	}
 }
 
-/* status - the line status. Reading it clears the note of an overrun, so it is counted here,
- * whoever reads. (u) held, or panicking. */
+/* status - the line status. Reading it clears its notes of an overrun and of what is wrong with the
+ * next byte: the one is counted, the other kept for receive(). (u) held, or panicking. */
 static uint8_t status(struct uart *u)
 {
 	uint8_t lsr = get(u, REG_LSR);
 
 	if ((lsr & LSR_OVERRUN) != 0)
 		port_stat_add(&u->u_overruns, 1);
+	u->u_bad |= lsr & (LSR_PARITY | LSR_FRAMING | LSR_BREAK);
 	return lsr;
 }
 
-/* receive - what the chip has goes to the ring, as far as it fits; returns how much. (u) held. */
-static unsigned receive(struct uart *u, uint8_t lsr)
+/* receive_one - a byte goes to the ring, or away if something is wrong with it; false: no room, so
+ * the receiver is held up. (u) held. */
+static bool receive_one(struct uart *u)
+{
+	if (ring_room(&u->u_rx) == 0) {
+		u->u_held = true;
+		u->u_ier &= (uint8_t)~IER_RX;
+		port_stat_add(&u->u_ring_full, 1);
+		return false;
+	}
+	if (u->u_bad != 0) {
+		u->u_bad = 0;
+		get(u, REG_DATA);
+		port_stat_add(&u->u_errors, 1);
+		return true;
+	}
+	ring_put(&u->u_rx, (char)get(u, REG_DATA));
+	port_stat_add(&u->u_rx_count, 1);
+	return true;
+}
+
+/* receive - what the chip has goes to the ring, as far as it fits; returns how many bytes. `iir`
+ * and `lsr` have just been read: if they say that the FIFO is filled up to the trigger and that
+ * nothing in it is wrong, so many bytes need no look at the status each. (u) held. */
+static unsigned receive(struct uart *u, uint8_t iir, uint8_t lsr)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < 2 * FIFO_SIZE && (lsr & LSR_DATA) != 0; i++, lsr = status(u)) {
-		if (ring_room(&u->u_rx) == 0) {
-			u->u_held = true;
-			u->u_ier &= (uint8_t)~IER_RX;
-			port_stat_add(&u->u_ring_full, 1);
-			break;
+	if ((iir & IIR_CAUSE) == IIR_RX && (lsr & LSR_FIFO_BAD) == 0) {
+		for (; n < TRIGGER; n++) {
+			if (!receive_one(u))
+				return n;
 		}
-		if ((lsr & (LSR_PARITY | LSR_FRAMING | LSR_BREAK)) != 0) {
-			get(u, REG_DATA);
-			port_stat_add(&u->u_errors, 1);
-			continue;
-		}
-		ring_put(&u->u_rx, (char)get(u, REG_DATA));
-		n++;
+		lsr = status(u);
 	}
-	port_stat_add(&u->u_rx_count, n);
+	for (; n < 2 * FIFO_SIZE && (lsr & LSR_DATA) != 0; n++, lsr = status(u)) {
+		if (!receive_one(u))
+			break;
+	}
 	return n;
+}
+
+/* pace - n more bytes have come, and the tty will be told: more than a line could carry? Then
+ * nothing more until it has taken them. (u) held. */
+static void pace(struct uart *u, unsigned n)
+{
+	uint64_t now = clock_ns();
+	unsigned limit;
+
+	if (now - u->u_window_ns > PACE_NS) {
+		u->u_window_ns = now;
+		u->u_window = 0;
+	}
+	u->u_window += n;
+	limit = atomic_load_explicit(&u->u_pace, memory_order_relaxed);
+	if (limit != 0 && u->u_window > limit && !u->u_paced) {
+		u->u_paced = true;
+		u->u_ier &= (uint8_t)~IER_RX;
+		port_stat_add(&u->u_pauses, 1);
+	}
 }
 
 /* transmit - fill the chip's empty FIFO from the ring. (u) held. */
@@ -167,25 +222,43 @@ static void transmit(struct uart *u)
 		n++;
 	}
 	port_stat_add(&u->u_tx_count, n);
-	if (n < FIFO_SIZE)
-		u->u_ier &= (uint8_t)~IER_TX;
+}
+
+/* start - something is in the ring. If the transmitter is idle it gets the first bytes here and
+ * now, and an interrupt is wanted for the rest only: what is typed is echoed without one. (u) held.
+ */
+static void start(struct uart *u)
+{
+	if ((u->u_ier & IER_TX) != 0)
+		return;
+	if ((status(u) & LSR_THR_EMPTY) != 0)
+		transmit(u);
+	if (ring_used(&u->u_tx) > 0)
+		enable(u, IER_TX);
 }
 
 /* service - take what has arrived, fill an empty transmitter, once each. Returns whether the chip
  * had asked for it; *notify: the tty has something to do. (u) held. */
 static bool service(struct uart *u, bool *notify)
 {
-	uint8_t lsr;
+	uint8_t iir = get(u, REG_IIR), lsr;
+	unsigned n;
 
-	if ((get(u, REG_IIR) & IIR_NONE) != 0)
+	if ((iir & IIR_NONE) != 0)
 		return false;
 	put(u, REG_IER, 0);
 	lsr = status(u);
-	if (!u->u_held && receive(u, lsr) > 0)
-		*notify = true;
-	if ((lsr & LSR_THR_EMPTY) != 0)
+	if ((u->u_ier & IER_RX) != 0) {
+		n = receive(u, iir, lsr);
+		*notify = n > 0;
+		if (n > 0)
+			pace(u, n);
+	}
+	if ((lsr & LSR_THR_EMPTY) != 0) {
 		transmit(u);
-	get(u, REG_MSR);
+		if (ring_used(&u->u_tx) == 0)
+			u->u_ier &= (uint8_t)~IER_TX;
+	}
 	put(u, REG_IER, u->u_ier);
 	if (u->u_want && ring_used(&u->u_tx) <= UART_TX_RING / 2) {
 		u->u_want = false;
@@ -253,7 +326,7 @@ static void uart_console(const char *text, size_t len)
 	while (polled && ring_used(&u->u_tx) > 0)
 		send_polled(u);
 	if (!polled) {
-		enable(u, IER_TX);
+		start(u);
 		spin_unlock(&u->u_lock);
 		port_intr_restore(on);
 	}
@@ -270,10 +343,12 @@ size_t uart_recv(struct uart *u, char *buf, size_t n)
 		got++;
 	on = port_intr_disable();
 	spin_lock(&u->u_lock);
-	if (u->u_held && ring_used(&u->u_rx) <= UART_RX_RING / 2) {
+	if (u->u_held && ring_used(&u->u_rx) <= UART_RX_RING / 2)
 		u->u_held = false;
+	if (u->u_paced && got == 0)
+		u->u_paced = false;
+	if (!u->u_held && !u->u_paced)
 		enable(u, IER_RX);
-	}
 	spin_unlock(&u->u_lock);
 	port_intr_restore(on);
 	return got;
@@ -289,8 +364,7 @@ size_t uart_send(struct uart *u, const char *buf, size_t n)
 		sent++;
 	if (sent < n)
 		u->u_want = true;
-	if (ring_used(&u->u_tx) > 0)
-		enable(u, IER_TX);
+	start(u);
 	spin_unlock(&u->u_lock);
 	port_intr_restore(on);
 	return sent;
@@ -307,6 +381,16 @@ bool uart_idle(struct uart *u)
 	return idle;
 }
 
+void uart_set_pace(struct uart *u, unsigned bytes)
+{
+	atomic_store_explicit(&u->u_pace, bytes, memory_order_relaxed);
+}
+
+unsigned uart_pace(struct uart *u)
+{
+	return atomic_load_explicit(&u->u_pace, memory_order_relaxed);
+}
+
 void uart_counts(struct uart *u, struct uart_counts *out)
 {
 	out->uc_interrupts = atomic_load_explicit(&u->u_interrupts, memory_order_relaxed);
@@ -316,6 +400,7 @@ void uart_counts(struct uart *u, struct uart_counts *out)
 	out->uc_overruns = atomic_load_explicit(&u->u_overruns, memory_order_relaxed);
 	out->uc_errors = atomic_load_explicit(&u->u_errors, memory_order_relaxed);
 	out->uc_ring_full = atomic_load_explicit(&u->u_ring_full, memory_order_relaxed);
+	out->uc_pauses = atomic_load_explicit(&u->u_pauses, memory_order_relaxed);
 	out->uc_polled = atomic_load_explicit(&u->u_polled, memory_order_relaxed);
 }
 
@@ -372,6 +457,7 @@ static struct uart *uart_alloc(void)
 		return NULL;
 	}
 	spin_init(&u->u_lock);
+	atomic_init(&u->u_pace, UART_PACE);
 	return u;
 }
 

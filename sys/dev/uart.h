@@ -15,6 +15,11 @@
 #define UART_RX_RING 65536 /* bytes */
 #define UART_TX_RING 32768
 
+/* Bytes in 10 ms above which the receiver pauses until the tty has taken what came: over twice what
+ * the line carries (115), so only an emulated chip gets there. */
+#define UART_PACE 256
+#define UART_PACE_MAX 65536
+
 struct uart;
 
 /* Since attach; each only grows. */
@@ -26,6 +31,7 @@ struct uart_counts {
 	uint64_t uc_overruns;   /* times that the chip lost bytes */
 	uint64_t uc_errors;     /* bytes thrown away: parity, framing, break */
 	uint64_t uc_ring_full;  /* times that the receiver was held up because the ring was full */
+	uint64_t uc_pauses;     /* times that it was held up because bytes came too fast */
 	uint64_t uc_polled;     /* bytes that the console sent by polling */
 };
 
@@ -50,6 +56,11 @@ size_t uart_send(struct uart *u, const char *buf, size_t n);
 
 /* uart_idle - all that was sent has left the chip. Any context. */
 bool uart_idle(struct uart *u);
+
+/* uart_set_pace - another limit instead of UART_PACE; 0: none. uart_pace - the limit. Any
+ * context. */
+void uart_set_pace(struct uart *u, unsigned bytes);
+unsigned uart_pace(struct uart *u);
 
 /* uart_counts - copy the counts. Any context. */
 void uart_counts(struct uart *u, struct uart_counts *out);
