@@ -189,8 +189,12 @@ void sched_setpri(struct lwp *l, uint8_t pri)
 		runq_insert(ci, l, pri < before); /* one that was lent to gives way to nobody new */
 		if (pri > before)
 			sched_notify(ci, l);
-	} else if (pri < before && ci->ci_onproc == l && ci != curcpu()) {
-		cpu_poke(ci, IPI_RESCHED);
+	} else if (pri < before && (ci->ci_onproc == l || lwp_oncpu(l))) {
+		/* Somebody may come before it now, or share the CPU with it as an equal. */
+		if (ci != curcpu())
+			cpu_poke(ci, IPI_RESCHED);
+		else if (pri == atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
+			slice_start(ci);
 	}
 	spin_unlock(&ci->ci_rq_lock);
 }
@@ -213,12 +217,13 @@ void sched_switch(void)
 		atomic_store_explicit(&next->l_running, 1, memory_order_relaxed);
 		ci->ci_onproc = next;
 	}
+	if (l->l_state != LWP_RUN || l->l_expired)
+		l->l_slice_ns = 0; /* else preempted: its slice goes on when it does */
 	l->l_expired = false;
 	if (next == l) {
 		spin_unlock(&ci->ci_rq_lock);
 		return;
 	}
-	next->l_slice_ns = 0;
 	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0) {
 		slice_start(ci);
 		if (sched_left(ci) != 0)
@@ -233,7 +238,12 @@ void sched_switch(void)
 
 bool sched_preemptible(const struct lwp *l)
 {
-	return l->l_nopreempt == 0 && l->l_ipl <= l->l_level;
+	/* Who runs instead of an attached ithread is the lwp beneath: if that one may not be
+	 * preempted in its turn, nothing is won but that it comes before both. */
+	for (; l != NULL; l = l->l_pinned)
+		if (l->l_nopreempt != 0 || l->l_ipl > l->l_level)
+			return false;
+	return true;
 }
 
 void sched_preempt(void)
@@ -256,17 +266,17 @@ void sched_preempt(void)
 
 uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 {
-	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	struct lwp *l = ci->ci_onproc; /* not an ithread that happens to be upon it */
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 
 	ci->ci_slicing = top != 0 && l != ci->ci_idle;
 	if (!ci->ci_slicing)
 		return UINT64_MAX;
-	if (l->l_pinned != NULL || l->l_level != IPL_NONE || top < l->l_pri)
+	if (l->l_level != IPL_NONE || top < l->l_pri)
 		return now_ns + SLICE_NS; /* an interrupt's thread has no slice */
 	if (l->l_slice_ns > now_ns)
 		return l->l_slice_ns;
-	if (l->l_slice_ns == 0) { /* its first look since it was switched in */
+	if (l->l_slice_ns == 0) { /* the first look at it since its slice began */
 		l->l_slice_ns = now_ns + SLICE_NS;
 		return l->l_slice_ns;
 	}
@@ -286,6 +296,7 @@ void sched_yield(void)
 	ithread_leaving(l);
 	spin_lock(&ci->ci_rq_lock);
 	l->l_state = LWP_RUN;
+	l->l_slice_ns = 0; /* given up */
 	runq_insert(ci, l, false);
 	sched_switch();
 }
@@ -293,17 +304,18 @@ void sched_yield(void)
 void sched_poked(struct cpu *ci)
 {
 	unsigned top, i, n = cpu_count();
-	bool idle;
 
 	spin_lock(&ci->ci_rq_lock);
 	top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
-	idle = ci->ci_onproc == ci->ci_idle;
 	if (top != 0 && top == ci->ci_onproc->l_pri)
 		slice_start(ci);
 	spin_unlock(&ci->ci_rq_lock);
-	if (idle || top != 0)
+	if (curlwp == ci->ci_idle && top == 0)
+		return; /* it looks by itself */
+	/* Offered something while it was idle, which it is no more, or not now: it has its own
+	 * to run, or an interrupt's work upon the idle lwp. To the next, if there is one. */
+	if (atomic_load_explicit(&sched_idlers, memory_order_relaxed) == 0)
 		return;
-	/* Offered something while it was idle, which it is no more: to the next. */
 	for (i = 0; i < n; i++) {
 		if (sched_left(cpu_lookup(i)) != 0) {
 			sched_offer(cpu_lookup(i));
