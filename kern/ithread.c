@@ -8,8 +8,12 @@
  * running wins a tie:
  *
  *	the lwp that runs        at its priority, lent or own, or that of its level
+ *	the top of the run queue if the lwp, and all that is pinned beneath it, may be preempted
  *	the top pending level    if above the lwp's level, and preemption is not disabled
- *	the top of the run queue if the lwp may be preempted
+ *
+ * and the run queue wins from the pending queue: what stands there at a level's priority is a
+ * divorced ithread that was begun earlier, or one who keeps such a one waiting. A level that is
+ * always busy would hold it up for ever otherwise, and its line with it.
  *
  * A pending level is started by handoff: take the CPU's spare ithread, pin the running lwp beneath
  * it, change stacks, drain. The scheduler is not asked. The pinned lwp is on no run queue and can
@@ -54,6 +58,7 @@
 #include <ithaca/sched.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
+#include <ithaca/turnstile.h>
 
 #define ITHREADS_PER_CPU 2
 
@@ -209,10 +214,10 @@ void ithread_take_gifts(struct cpu *ci)
 		next = it->l_next;
 		port_stat_add(&ci->ci_rescues, 1);
 		ithread_arrive(ci, it);
-		if (ci->ci_spare == NULL)
+		if (ci->ci_spare == NULL && ci->ci_pending >> IPL_BIO != 0)
 			ci->ci_spare = it;
 		else
-			ithread_put(ci, it); /* one too many: another CPU may starve by now */
+			ithread_put(ci, it); /* not needed here any more: another may starve by now */
 	}
 }
 
@@ -258,8 +263,8 @@ static inline unsigned top_level(uint32_t pending)
 
 /* ---- The ithread's side ---- */
 
-/* curlwp's own priority. It is on no queue, and waits for nobody, so that nothing follows from it.
- * Interrupts off. */
+/* curlwp's own priority, raised, or put back with no mutex held. It is on no queue yet, so nothing
+ * follows from it. Interrupts off. */
 static void ithread_setpri(struct lwp *l, uint8_t pri)
 {
 	struct cpu *ci = curcpu();
@@ -341,9 +346,10 @@ static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 		ithread_retire(ci, l);
 	level = top_level(ci->ci_pending);
 	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
-	 * lwp beneath sees to it. */
+	 * lwp beneath sees to it, who may have been lent more itself meanwhile. */
 	if (likely(level < IPL_BIO) || level <= l->l_pinned->l_ipl ||
-	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_LEVEL(level))
+	    l->l_pinned->l_pri >= PRI_LEVEL(level) ||
+	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level))
 		return NULL;
 	return ithread_begin(ci, l, level);
 }
@@ -397,7 +403,7 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 	unsigned level = top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
 
 	ithread_starve(ci);
-	if (level <= l->l_ipl || PRI_LEVEL(level) < top)
+	if (level <= l->l_ipl || PRI_LEVEL(level) <= l->l_pri || PRI_LEVEL(level) <= top)
 		return false;
 	ithread_handoff(ci, l, ci->ci_softint[level].sc_lwp, level);
 	return true;
@@ -416,7 +422,7 @@ static bool __attribute__((noinline)) ithread_choose(struct cpu *ci, struct lwp 
 	if (!preempt)
 		top = 0; /* it has to wait whatever its priority */
 	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > l->l_pri &&
-	    PRI_LEVEL(level) >= top) {
+	    PRI_LEVEL(level) > top) {
 		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
 		if (it != NULL) {
 			ithread_handoff(ci, l, it, level);
@@ -438,7 +444,7 @@ static inline bool ithread_step(struct cpu *ci, struct lwp *l)
 
 	if (unlikely(level < IPL_BIO || level <= l->l_ipl || it == NULL || l->l_nopreempt != 0 ||
 		PRI_LEVEL(level) <= l->l_pri ||
-		atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_LEVEL(level)))
+		atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level)))
 		return ithread_choose(ci, l);
 	ci->ci_spare = NULL;
 	ithread_handoff(ci, l, it, level);
@@ -500,6 +506,18 @@ void ithread_leaving(struct lwp *l)
 	intr = port_intr_disable();
 	ithread_setpri(l, PRI_IPL(l->l_level));
 	port_intr_restore(intr);
+}
+
+/* Left as it was, the next handler of this ithread would keep out levels that are above its own. */
+void ithread_staying(struct lwp *l)
+{
+	if (l->l_pinned == NULL || !(l->l_flags & LWP_ITHREAD) ||
+	    l->l_basepri == PRI_IPL(IPL_BIO))
+		return;
+	spin_lock(&l->l_lock);
+	l->l_basepri = PRI_IPL(IPL_BIO);
+	spin_unlock(&l->l_lock);
+	turnstile_repri(l); /* it may hold mutexes that others wait for */
 }
 
 /* ---- Size ---- */

@@ -45,11 +45,17 @@ static struct list zombies = LIST_INIT(zombies); /* (zombies_lock) by l_waitq */
 
 static void lwp_fill(struct lwp *l, const char *name, int flags, struct cpu *cpu, uint8_t pri)
 {
-	spin_init(&l->l_lock);
+	bool intr = port_intr_disable();
+
 	kstrlcpy(l->l_name, name, sizeof(l->l_name));
 	l->l_flags = (uint8_t)flags;
+	/* Not initialised (0 is free): somebody who followed a stale pointer may be working out the
+	 * l_pri of who had this memory before; see turnstile_repri(). */
+	spin_lock(&l->l_lock);
 	l->l_basepri = pri;
 	l->l_pri = pri;
+	spin_unlock(&l->l_lock);
+	intr_return(intr);
 	l->l_state = LWP_FREE;
 	l->l_stack_top = ((uintptr_t)l->l_stack + l->l_stack_size) & ~(uintptr_t)15;
 	l->l_acct = &l->l_ticks;
@@ -182,6 +188,7 @@ void lwp_park(void)
 	if (l->l_unparked) {
 		l->l_unparked = false;
 		spin_unlock(&ci->ci_rq_lock);
+		ithread_staying(l);
 	} else {
 		l->l_state = LWP_SLEEP;
 		sched_switch();

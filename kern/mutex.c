@@ -35,6 +35,7 @@
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
+#include <ithaca/sleepq.h>
 #include <ithaca/turnstile.h>
 
 static inline struct lwp *word_owner(uintptr_t word)
@@ -153,7 +154,6 @@ static bool mutex_wait(struct mutex *m, struct lwp *l)
 	uintptr_t word;
 	bool intr;
 
-	ithread_leaving(l);
 	intr = turnstile_lock(m);
 	word = atomic_load_explicit(&m->m_word, memory_order_relaxed);
 	if (mutex_try_locked(m, word, l)) {
@@ -234,7 +234,7 @@ bool mutex_tryenter(struct mutex *m)
 
 static void __attribute__((noinline)) mutex_exit_slow(struct mutex *m, uintptr_t word)
 {
-	struct lwp *next;
+	struct lwp *l = curlwp, *next;
 	bool intr, more;
 
 	if (word == MUTEX_SPIN) {
@@ -251,6 +251,8 @@ static void __attribute__((noinline)) mutex_exit_slow(struct mutex *m, uintptr_t
 	atomic_store_explicit(&m->m_word, more ? MUTEX_WAITERS : 0, memory_order_release);
 	turnstile_unlock(m, false);
 	lwp_unpark(next);
+	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) != NULL)
+		sleepq_repri(l); /* cv_wait(): it stands in line at what was lent until now */
 	intr_return(intr);
 }
 

@@ -158,7 +158,6 @@ static bool rw_wait(struct rwlock *rw, enum rw_op op, struct lwp *l)
 	uintptr_t word;
 	bool intr;
 
-	ithread_leaving(l);
 	intr = turnstile_lock(rw);
 	word = word_of(rw);
 	if (rw_try(rw, op, l, &word)) {

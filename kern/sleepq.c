@@ -94,6 +94,7 @@ void sleepq_enqueue(const void *wchan, const char *wmesg)
 
 	KASSERT(atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == NULL,
 	    "%s waits for %s and now for %s", l->l_name, l->l_wmesg, wmesg);
+	ithread_leaving(l); /* before its place is found */
 	l->l_wmesg = wmesg;
 	atomic_store_explicit(&l->l_wait_turnstile, false, memory_order_relaxed);
 	l->l_wake_error = 0;
@@ -220,8 +221,9 @@ void lwp_sleep_ns(uint64_t ns)
 {
 	struct lwp *l = curlwp;
 	bool intr = sleepq_lock(l);
+	uint64_t now = clock_ns();
 
-	sleepq_wait(l, "sleep", clock_ns() + ns, intr);
+	sleepq_wait(l, "sleep", ns < SLEEP_FOREVER - now ? now + ns : SLEEP_FOREVER, intr);
 }
 
 void sleepq_dump(void)

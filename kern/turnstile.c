@@ -219,7 +219,8 @@ void turnstile_repri(struct lwp *l)
 	unsigned hops = 0;
 
 	while (l != NULL && turnstile_compute(l)) {
-		KASSERT(hops++ < CHAIN_HOPS_MAX, "%s: endless chain of waiters", l->l_name);
+		hops++;
+		KASSERT(hops < CHAIN_HOPS_MAX, "%s: endless chain of waiters", l->l_name);
 		wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);
 		if (wchan == NULL)
 			return;
@@ -250,6 +251,7 @@ void turnstile_block(const void *obj, const char *name, unsigned kind, struct lw
 	if (ts->ts_owner != NULL)
 		owner =
 		    ts->ts_owner; /* a reader on its way out is forgotten before it is paid back */
+	ithread_leaving(l); /* before its place is found */
 	l->l_turnstile = NULL;
 	l->l_wmesg = name;
 	l->l_wait_kind = (uint8_t)kind;

@@ -70,8 +70,10 @@ static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
 struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);
 
 /* ithread_leaving - curlwp is about to block or be preempted: its priority becomes that of what it
- * runs. Before any lock is taken. Nothing for an ordinary lwp. */
+ * runs. Before its place in a queue is found; that queue's lock may be held. Nothing for an
+ * ordinary lwp. ithread_staying - it did not block after all. Interrupts off, no lock held. */
 void ithread_leaving(struct lwp *l);
+void ithread_staying(struct lwp *l);
 
 /* ithread_init - for cpu.c: once, first of all. */
 void ithread_init(void);
