@@ -357,7 +357,9 @@ static int intr_room(struct intr_source *is, unsigned flags)
 
 	if (first != NULL && ((flags | first->ih_flags) & INTR_EXCL))
 		return EBUSY;
-	return is->is_nhandlers == INTR_HANDLERS_MAX ? ENOSPC : 0;
+	/* Those that go keep their bits until they are idle; the last two are not for handlers. */
+	return is->is_nhandlers == INTR_HANDLERS_MAX || (~is->is_bits & IS_SET_HANDLERS) == 0
+	    ? ENOSPC : 0;
 }
 
 /* To the end of the list, so that filters are asked in order of arrival. intr_mutex held. */

@@ -46,6 +46,8 @@ void splx(int ipl)
 
 	KASSERT(ipl >= IPL_NONE && ipl <= l->l_ipl, "splx(%s) at level %s", spl_name(ipl),
 	    spl_name(l->l_ipl));
+	KASSERT(ipl >= l->l_level, "splx(%s) in %s, which runs at level %s", spl_name(ipl),
+	    l->l_name, spl_name(l->l_level));
 	if (ipl == l->l_ipl)
 		return;
 	atomic_signal_fence(memory_order_seq_cst);

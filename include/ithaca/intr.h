@@ -111,6 +111,7 @@ struct intr_source {
 };
 
 /* Members of is_set that are not handlers. */
+#define IS_SET_HANDLERS (((uint64_t)1 << 62) - 1) /* all that are */
 #define IS_SET_DISABLED ((uint64_t)1 << 62) /* no handler established */
 #define IS_SET_STORM ((uint64_t)1 << 63)    /* storm.c holds it */
 
