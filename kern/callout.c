@@ -133,6 +133,7 @@ static void softclock_run(struct callout_cpu *w, bool intr)
 
 	fn(arg);
 
+	witness_return("callout", "", (const void *)(uintptr_t)fn);
 	KASSERT(port_intr_enabled() && curlwp->l_spin_depth == 0,
 	    "callout function %p returned with a spin mutex held or interrupts off",
 	    (void *)(uintptr_t)fn);
@@ -535,8 +536,10 @@ static void halt_wait(struct callout_cpu *w, struct callout *c, struct mutex *in
 	if (interlock != NULL)
 		mutex_exit(interlock);
 	sleepq_block(SLEEP_FOREVER);
-	if (interlock != NULL)
+	if (interlock != NULL) {
+		witness_from(interlock);
 		mutex_enter(interlock);
+	}
 }
 
 /* halt_spin - the function runs in another CPU's clock interrupt, wheel locked. Unlocks. */
@@ -574,11 +577,13 @@ static bool halt(struct callout *c, struct mutex *interlock, bool shut)
 
 bool callout_halt(struct callout *c, struct mutex *interlock)
 {
+	witness_sleep("callout");
 	return halt(c, interlock, false);
 }
 
 bool callout_shutdown(struct callout *c, struct mutex *interlock)
 {
+	witness_sleep("callout");
 	return halt(c, interlock, true);
 }
 

@@ -50,6 +50,8 @@ static int cv_wait_until(struct condvar *cv, struct mutex *m, uint64_t deadline_
 
 void cv_wait(struct condvar *cv, struct mutex *m)
 {
+	witness_sleep(cv->cv_name);
+	witness_from(m); /* that is who enters it again */
 	cv_wait_until(cv, m, SLEEP_FOREVER);
 }
 
@@ -57,6 +59,8 @@ int cv_timedwait(struct condvar *cv, struct mutex *m, uint64_t ns)
 {
 	uint64_t now = clock_ns();
 
+	witness_sleep(cv->cv_name);
+	witness_from(m);
 	return cv_wait_until(cv, m, ns < SLEEP_FOREVER - now ? now + ns : SLEEP_FOREVER);
 }
 

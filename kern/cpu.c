@@ -232,6 +232,7 @@ void core_init(void)
 	panic_register(core_panic_dump);
 	sysctl_init();
 	stats_init();
+	witness_init();
 	port_intr_enable();
 	lwp_start_reaper();
 }

@@ -115,12 +115,14 @@ static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 	/* Acquire: pairs with the release in intr_establish(), for what ih points at. */
 	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_acquire); ih != NULL;
 	     ih = atomic_load_explicit(&ih->ih_next, memory_order_acquire)) {
-		if (likely(ih->ih_filter != NULL))
+		if (likely(ih->ih_filter != NULL)) {
 			answer = ih->ih_filter(ih->ih_arg);
-		else if (ih->ih_flags & INTR_MANUAL)
+			witness_filter_return(ih->ih_name, (const void *)(uintptr_t)ih->ih_filter);
+		} else if (ih->ih_flags & INTR_MANUAL) {
 			continue;
-		else
+		} else {
 			answer = FILTER_SCHEDULE_THREAD;
+		}
 		all |= answer;
 		if (likely(
 			answer == (FILTER_HANDLED | FILTER_SCHEDULE_THREAD) && !ih->ih_special)) {
@@ -359,7 +361,8 @@ static int intr_room(struct intr_source *is, unsigned flags)
 		return EBUSY;
 	/* Those that go keep their bits until they are idle; the last two are not for handlers. */
 	return is->is_nhandlers == INTR_HANDLERS_MAX || (~is->is_bits & IS_SET_HANDLERS) == 0
-	    ? ENOSPC : 0;
+	    ? ENOSPC
+	    : 0;
 }
 
 /* To the end of the list, so that filters are asked in order of arrival. intr_mutex held. */

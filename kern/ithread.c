@@ -314,6 +314,7 @@ static inline void ithread_end(struct cpu *ci, struct lwp *l, struct intr_handle
 {
 	bool idle;
 
+	witness_return("handler", ih->ih_name, (const void *)(uintptr_t)ih->ih_thread);
 	KASSERT(l->l_ipl == l->l_level, "%s returned at level %s", ih->ih_name, spl_name(l->l_ipl));
 	KASSERT(l->l_nopreempt == 0, "%s returned with preemption disabled", ih->ih_name);
 	l->l_handler = NULL;

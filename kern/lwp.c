@@ -178,6 +178,7 @@ void lwp_park(void)
 	struct cpu *ci;
 	bool intr;
 
+	witness_sleep(l->l_wmesg);
 	KASSERT(!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0, "%s blocks at level %s on %s",
 	    l->l_name, spl_name(l->l_ipl), l->l_wmesg ? l->l_wmesg : "?");
 	KASSERT(!(l->l_flags & LWP_IDLE), "the idle lwp blocks on %s", l->l_wmesg);
@@ -261,6 +262,7 @@ void lwp_exit(void)
 	struct lwp *l = curlwp;
 	struct cpu *ci;
 
+	witness_lwp_exit();
 	KASSERT(l->l_ipl == IPL_NONE && l->l_nopreempt == 0, "%s exits at level %s", l->l_name,
 	    spl_name(l->l_ipl));
 	KASSERT(list_empty(&l->l_lent), "%s exits and keeps others waiting", l->l_name);
@@ -311,6 +313,7 @@ void lwp_join(struct lwp *l)
 {
 	bool intr;
 
+	witness_sleep("lwpjoin");
 	KASSERT(l->l_flags & LWP_JOINABLE, "%s is not joinable", l->l_name);
 	KASSERT(l != curlwp, "%s joins itself", l->l_name);
 	for (;;) {

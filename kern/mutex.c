@@ -50,6 +50,7 @@ void mutex_init(struct mutex *m, const char *name, int ipl)
 	atomic_init(&m->m_held, 0);
 	m->m_ipl = (uint8_t)ipl;
 	m->m_name = name;
+	witness_mutex_init(m);
 }
 
 void mutex_destroy(struct mutex *m)
@@ -82,6 +83,7 @@ void mutex_spin_enter(struct mutex *m)
 	bool intr = port_intr_disable();
 	struct lwp *l = curlwp;
 
+	witness_spin_check(m);
 	if (l->l_spin_depth++ == 0) {
 		l->l_spin_intr = intr;
 		l->l_spin_ipl = l->l_ipl;
@@ -95,12 +97,14 @@ void mutex_spin_enter(struct mutex *m)
 		if (panicking())
 			return;
 	}
+	witness_spin_hold(m);
 }
 
 void mutex_spin_exit(struct mutex *m)
 {
 	struct lwp *l = curlwp;
 
+	witness_spin_exit(m);
 	KASSERT(atomic_load_explicit(&m->m_held, memory_order_relaxed) || panicking(),
 	    "spin mutex %s exited and not held", m->m_name);
 	KASSERT(l->l_spin_depth != 0, "spin mutex %s exited by another", m->m_name);
@@ -111,7 +115,8 @@ void mutex_spin_exit(struct mutex *m)
 	intr_return(l->l_spin_intr);
 }
 
-static bool mutex_spin_tryenter(struct mutex *m)
+/* Inlined, so that its caller's caller is who the checker names. */
+static inline __attribute__((always_inline)) bool mutex_spin_tryenter(struct mutex *m)
 {
 	bool intr = port_intr_disable();
 	struct lwp *l = curlwp;
@@ -126,6 +131,7 @@ static bool mutex_spin_tryenter(struct mutex *m)
 	}
 	if (l->l_ipl < m->m_ipl)
 		l->l_ipl = m->m_ipl;
+	witness_spin_tried(m);
 	return true;
 }
 
@@ -205,12 +211,14 @@ void mutex_enter(struct mutex *m)
 {
 	uintptr_t word = 0;
 
+	witness_check(m);
 	KASSERT(IPL_IS_HARD(m->m_ipl) || !IPL_IS_HARD(curlwp->l_ipl) || panicking(),
 	    "adaptive mutex %s entered at level %s", m->m_name, spl_name(curlwp->l_ipl));
 	/* Acquire: pairs with the release in mutex_exit(). */
 	if (!atomic_compare_exchange_strong_explicit(&m->m_word, &word, (uintptr_t)curlwp,
 		memory_order_acquire, memory_order_relaxed))
 		mutex_enter_slow(m);
+	witness_hold(m);
 }
 
 bool mutex_tryenter(struct mutex *m)
@@ -220,13 +228,17 @@ bool mutex_tryenter(struct mutex *m)
 	bool done, intr;
 
 	if (atomic_compare_exchange_strong_explicit(&m->m_word, &word, (uintptr_t)l,
-		memory_order_acquire, memory_order_relaxed))
+		memory_order_acquire, memory_order_relaxed)) {
+		witness_tried(m);
 		return true;
+	}
 	if (word == MUTEX_WAITERS) {
 		intr = turnstile_lock(m);
 		word = atomic_load_explicit(&m->m_word, memory_order_relaxed);
 		done = mutex_try_locked(m, word, l);
 		turnstile_unlock(m, intr);
+		if (done)
+			witness_tried(m);
 		return done;
 	}
 	return word == MUTEX_SPIN && mutex_spin_tryenter(m);
@@ -260,6 +272,7 @@ void mutex_exit(struct mutex *m)
 {
 	uintptr_t word = (uintptr_t)curlwp;
 
+	witness_exit(m);
 	if (!atomic_compare_exchange_strong_explicit(&m->m_word, &word, 0, memory_order_release,
 		memory_order_relaxed))
 		mutex_exit_slow(m, word);

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The machine-independent core.
-KERN_SRC := $(wildcard kern/*.c)
+# The machine-independent core. A release build has no lock checker.
+KERN_SRC := $(filter-out $(if $(filter 0,$(CHECKED)),kern/witness%),$(wildcard kern/*.c))

@@ -99,6 +99,7 @@ static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
 	port_intr_enable();
 	si->si_fn(si->si_arg);
 	port_intr_off();
+	witness_return("softint", si->si_name, (const void *)(uintptr_t)si->si_fn);
 	KASSERT(l->l_ipl == si->si_level && l->l_nopreempt == 0,
 	    "softint %s returned at level %s, preemption %u", si->si_name, spl_name(l->l_ipl),
 	    l->l_nopreempt);
@@ -162,6 +163,7 @@ int softint_disestablish(struct softint *si)
 {
 	bool intr;
 
+	witness_sleep("softdis");
 	if (curlwp->l_softint == si)
 		return EDEADLK;
 	atomic_store_explicit(&si->si_dying, true, memory_order_seq_cst);

@@ -17,6 +17,7 @@
 #include <ithaca/queue.h>
 #include <ithaca/spin.h>
 #include <ithaca/spl.h>
+#include <ithaca/witness.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -96,14 +97,15 @@ struct lwp {
 	int l_wake_error;              /* same: what sleepq_wait() returns */
 
 	_Atomic uint64_t l_ticks; /* (~) counter ticks of CPU taken; own CPU writes, anyone reads */
-	_Atomic uint64_t l_switches; /* (~) times switched in; same */
-	uint32_t l_id;               /* (a) */
-	char l_name[LWP_NAME_MAX];   /* (a) */
-	void (*l_fn)(void *);        /* (a) */
-	void *l_arg;                 /* (a) */
-	void *l_stack;               /* (a) */
-	size_t l_stack_size;         /* (a) */
-	struct list l_all;           /* the lwp list's lock */
+	_Atomic uint64_t l_switches;  /* (~) times switched in; same */
+	uint32_t l_id;                /* (a) */
+	char l_name[LWP_NAME_MAX];    /* (a) */
+	void (*l_fn)(void *);         /* (a) */
+	void *l_arg;                  /* (a) */
+	void *l_stack;                /* (a) */
+	size_t l_stack_size;          /* (a) */
+	struct list l_all;            /* the lwp list's lock */
+	struct witness_lwp l_witness; /* (o) what it holds; nothing in a release build */
 };
 
 /*

@@ -28,6 +28,7 @@ struct mutex {
 	_Atomic uintptr_t m_word; /* (~) owner | bits; acquire in enter, release in exit */
 	_Atomic uint8_t m_held;   /* (~) spin: 1 while held; acquire, release */
 	uint8_t m_ipl;            /* (a) */
+	_Atomic uint16_t m_class; /* (~) witness.c: 0 until it is looked up */
 	const char *m_name;       /* (a) */
 };
 

@@ -123,6 +123,10 @@ void port_stop_others(void);
 /* port_backtrace - print the callers, symbolised where possible. For panic(). */
 void port_backtrace(void);
 
+/* port_symbol - where in the program `addr` is, as text in buf: "function+0x12", or the address
+ * where there are no names. A return address is looked up less one. Any context. */
+void port_symbol(const void *addr, char *buf, size_t size);
+
 /* port_die - the machine stops, with a failing status where it has one. */
 void port_die(void) __attribute__((noreturn));
 

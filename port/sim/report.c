@@ -8,6 +8,7 @@
  *
  * Contexts: any, signal handlers included. Next: sim.c.
  */
+#include "explore.h"
 #include "simint.h"
 
 #include <ithaca/ithread.h>
@@ -49,6 +50,11 @@ void sim_trace(const char *what, const char *detail)
 	struct trace_entry *t = &trace[trace_next++ % TRACE_SIZE];
 	const struct lwp *l = curlwp;
 
+	if (xp_on) {
+		if (xp_tracing)
+			xp_note(XE_TURN, 0, 0, 0, what);
+		return;
+	}
 	t->t_step = sim_steps;
 	t->t_ns = sim_now();
 	t->t_cpu = sim_cpu->ci_index;
@@ -68,10 +74,27 @@ void sim_console_clear(void)
 	console[0] = '\0';
 }
 
+/* While exploring, the console is kept for the message of a run that fails. */
+static void said(const char *text, size_t len)
+{
+	size_t size, n;
+	char *buf = xp_message_buffer(&size);
+
+	n = strlen(buf);
+	if (len > size - 1 - n)
+		len = size - 1 - n;
+	memcpy(buf + n, text, len);
+	buf[n + len] = '\0';
+}
+
 void port_console_write(const char *text, size_t len)
 {
 	size_t room = CONSOLE_SIZE - 1 - console_len, keep = len < room ? len : room;
 
+	if (xp_on) {
+		said(text, len);
+		return;
+	}
 	memcpy(console + console_len, text, keep);
 	console_len += keep;
 	console[console_len] = '\0';
@@ -126,7 +149,17 @@ void sim_dump_all(void)
 void sim_failed(const char *fmt, ...)
 {
 	va_list ap;
+	size_t size;
+	char *buf;
 
+	if (xp_on) {
+		sim_in_event = true;
+		buf = xp_message_buffer(&size);
+		va_start(ap, fmt);
+		vsnprintf(buf, size, fmt, ap);
+		va_end(ap);
+		xp_failed();
+	}
 	printf("simulator: ");
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
@@ -155,7 +188,8 @@ void sim_report_init(const struct sim_config *cfg)
 {
 	static char alt[ALT_STACK_SIZE];
 	stack_t ss = {.ss_sp = alt, .ss_size = sizeof(alt)};
-	struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction sa = {.sa_sigaction = on_signal,
+	    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 
 	seed = cfg->seed;
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -167,6 +201,7 @@ void sim_report_init(const struct sim_config *cfg)
 
 void port_stop_others(void)
 {
+
 	sim_in_event = true;
 }
 
@@ -175,6 +210,8 @@ void port_backtrace(void)
 	uintptr_t *fp = __builtin_frame_address(0);
 	const struct lwp *l = sim_cpu != NULL ? curlwp : NULL;
 
+	if (xp_on)
+		xp_failed(); /* in a panic: what it has said is the message */
 	if (l == NULL)
 		return;
 	printf("  addr2line -fpie build/sim/unit");
@@ -188,8 +225,15 @@ void port_backtrace(void)
 	printf("\n");
 }
 
+void port_symbol(const void *addr, char *buf, size_t size)
+{
+	snprintf(buf, size, "%p", addr);
+}
+
 void port_die(void)
 {
+	if (xp_on)
+		xp_failed();
 	sim_report();
 	fflush(stdout);
 	_exit(SIM_EXIT_DIED);

@@ -99,6 +99,17 @@ static void print_place(const char *what, uintptr_t addr)
 		kprintf("%s %016lx\n", what, (unsigned long)addr);
 }
 
+void port_symbol(const void *addr, char *buf, size_t size)
+{
+	size_t off = 0;
+	const char *name = x86_symbol((uintptr_t)addr - 1, &off);
+
+	if (name != NULL)
+		ksnprintf(buf, size, "%s+%#zx", name, off + 1);
+	else
+		ksnprintf(buf, size, "%p", addr);
+}
+
 static bool in_text(uintptr_t addr)
 {
 	return addr >= (uintptr_t)kernel_start && addr < (uintptr_t)kernel_text_end;
