@@ -140,7 +140,8 @@ def test_intrstat_counts_what_was_raised(boot):
     assert dispatch['count'] >= 5000 and dispatch['level'] == 'hard'
     cpus = m.table('intrstat', heading='handoffs')
     assert [r['cpu'] for r in cpus] == [0, 1, 2, 3]
-    assert cpus[handler['cpu']]['handoffs'] >= 5000
+    # One handoff may run two: the next interrupt can come before the ithread has left.
+    assert cpus[handler['cpu']]['handoffs'] > 2500
     assert re.search(r'^pool: 8 ithreads, 8 wanted:', m.ok('intrstat'), re.M)
     m.ok('intrstat -z')
     assert m.row('intrstat', heading='source', name='edu0')['count'] == 0
