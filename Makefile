@@ -33,7 +33,7 @@ ifeq ($(PORT),)
 
 # One inner make at a time, here and in every other make in this tree.
 INNER = +$(Q)mkdir -p build && flock -o build/lock $(MAKE) --no-print-directory
-.PHONY: all kernel lib unit unit-build iso install clean help compdb
+.PHONY: all kernel lib unit unit-build sim iso install clean help compdb
 .NOTPARALLEL:
 
 all: kernel lib unit-build
@@ -45,7 +45,7 @@ compdb:
 	$(INNER) PORT=$(MACHINE) $@
 	$(INNER) PORT=sim $@
 
-unit-build:
+unit-build sim:
 	$(INNER) PORT=sim $@
 
 unit: unit-build
@@ -59,6 +59,7 @@ help:
 	@echo 'make kernel      build/$(MACHINE)/ithaca.elf'
 	@echo 'make lib         build/$(MACHINE)/libithaca.a: the core and what it stands on'
 	@echo 'make unit        build the unit tests for the host and run them (K=NAME: only those)'
+	@echo 'make sim         build/sim/sim, which runs the scenarios'
 	@echo 'make iso         build/$(MACHINE)/ithaca.iso, which GRUB boots'
 	@echo 'make install     headers, library, ithaca.pc and the manual (PREFIX, DESTDIR)'
 	@echo 'make clean       remove build/'
@@ -234,5 +235,6 @@ unit-build: $(B)/unit $(B)/compile_commands.json
 unit:
 	$(Q)$(B)/unit $(if $(K),-k '$(K)')
 
+include tests/scenario/rules.mk
 endif
 endif

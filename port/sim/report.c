@@ -230,11 +230,6 @@ void port_symbol(const void *addr, char *buf, size_t size)
 	snprintf(buf, size, "%p", addr);
 }
 
-void port_symbol(const void *addr, char *buf, size_t size)
-{
-	snprintf(buf, size, "%p", addr);
-}
-
 void port_die(void)
 {
 	if (xp_on)
