@@ -9,16 +9,22 @@
  * itself needs no atomic instruction: memory is sequentially consistent here whatever the order
  * asked for.
  *
+ * While the explorer has the machine (xp_on), all goes to race.c and memory.c instead, with address,
+ * size and order; and the caller's address, to name the source line.
+ *
  * The names and types are those of the compilers' interface: gcc and clang differ in some
  * (compare_exchange). 128-bit atomics are not used by the core and not here.
  *
  * Contexts: any of the core's. Not instrumented: lib/, port/sim/, the tests. Next: sim.c.
  */
+#include "explore.h"
 #include "simint.h"
 
 #include <string.h>
 
 #define ACCESS_ONE_IN 6
+
+#define CALLER ((uint32_t)(uintptr_t)__builtin_return_address(0))
 
 static inline void access_point(void)
 {
@@ -28,27 +34,40 @@ static inline void access_point(void)
 
 /* ---- Plain accesses ---- */
 
-#define PLAIN(name)                                                                                \
+static inline void plain(const void *addr, unsigned long size, bool write, uint32_t pc)
+{
+	if (!xp_on) {
+		access_point();
+		return;
+	}
+	xp_local(SIM_ACCESS);
+	xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
+}
+
+#define PLAIN(name, size, write)                                                                                \
 	void __tsan_##name(void *addr);                                                            \
 	void __tsan_##name(void *addr)                                                             \
 	{                                                                                          \
-		(void)addr;                                                                        \
-		access_point();                                                                    \
+		plain(addr, size, write, CALLER);                                                  \
 	}
 
-#define PLAIN_SIZES(name)                                                                          \
-	PLAIN(name##1) PLAIN(name##2) PLAIN(name##4) PLAIN(name##8) PLAIN(name##16)
+#define PLAIN_SIZES(name, write)                                                                   \
+	PLAIN(name##1, 1, write)                                                                   \
+	PLAIN(name##2, 2, write)                                                                   \
+	PLAIN(name##4, 4, write)                                                                   \
+	PLAIN(name##8, 8, write)                                                                   \
+	PLAIN(name##16, 16, write)
 
-PLAIN_SIZES(read)
-PLAIN_SIZES(write)
-PLAIN_SIZES(unaligned_read)
-PLAIN_SIZES(unaligned_write)
-PLAIN_SIZES(read_write)
-PLAIN_SIZES(unaligned_read_write)
-PLAIN_SIZES(volatile_read)
-PLAIN_SIZES(volatile_write)
-PLAIN(func_entry)
+PLAIN_SIZES(read, false)
+PLAIN_SIZES(write, true)
+PLAIN_SIZES(unaligned_read, false)
+PLAIN_SIZES(unaligned_write, true)
+PLAIN_SIZES(read_write, true)
+PLAIN_SIZES(unaligned_read_write, true)
+PLAIN_SIZES(volatile_read, false)
+PLAIN_SIZES(volatile_write, true)
 
+void __tsan_func_entry(void *addr);
 void __tsan_init(void);
 void __tsan_func_exit(void);
 void __tsan_read_range(void *addr, unsigned long size);
@@ -63,46 +82,53 @@ void __tsan_init(void)
 {
 }
 
+void __tsan_func_entry(void *addr)
+{
+	(void)addr;
+	if (!xp_on)
+		access_point();
+}
+
 void __tsan_func_exit(void)
 {
 }
 
 void __tsan_read_range(void *addr, unsigned long size)
 {
-	(void)addr;
-	(void)size;
-	access_point();
+	plain(addr, size, false, CALLER);
 }
 
 void __tsan_write_range(void *addr, unsigned long size)
 {
-	(void)addr;
-	(void)size;
-	access_point();
+	plain(addr, size, true, CALLER);
 }
 
 void *__tsan_memcpy(void *to, const void *from, unsigned long size)
 {
-	access_point();
+	plain(from, size, false, CALLER);
+	plain(to, size, true, CALLER);
 	return memcpy(to, from, size);
 }
 
 void *__tsan_memmove(void *to, const void *from, unsigned long size)
 {
-	access_point();
+	plain(from, size, false, CALLER);
+	plain(to, size, true, CALLER);
 	return memmove(to, from, size);
 }
 
 void *__tsan_memset(void *to, int c, unsigned long size)
 {
-	access_point();
+	plain(to, size, true, CALLER);
 	return memset(to, c, size);
 }
 
 void __tsan_atomic_thread_fence(int order)
 {
-	(void)order;
-	access_point();
+	if (xp_on)
+		xp_fence(order, CALLER);
+	else
+		access_point();
 }
 
 void __tsan_atomic_signal_fence(int order)
@@ -112,13 +138,32 @@ void __tsan_atomic_signal_fence(int order)
 
 /* ---- Atomics ---- */
 
+static int exchange_if(void *a, unsigned size, void *want, uint64_t v, int order, int fail_order,
+    uint32_t pc)
+{
+	uint64_t expected = 0, old = xp_rmw_begin(a, size, order, pc);
+
+	memcpy(&expected, want, size);
+	if (old == expected) {
+		xp_rmw_end(a, size, v, order, pc);
+		return 1;
+	}
+	xp_rmw_none(a, size, fail_order, pc);
+	memcpy(want, &old, size);
+	return 0;
+}
+
 #define FETCH(bits, op, expr)                                                                      \
 	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order); \
 	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order)  \
 	{                                                                                          \
 		uint##bits##_t old;                                                                \
                                                                                                    \
-		(void)order;                                                                       \
+		if (xp_on) {                                                                       \
+			old = (uint##bits##_t)xp_rmw_begin(a, bits / 8, order, CALLER);            \
+			xp_rmw_end(a, bits / 8, (uint##bits##_t)(expr), order, CALLER);            \
+			return old;                                                                \
+		}                                                                                  \
 		access_point();                                                                    \
 		old = *a;                                                                          \
 		*a = (uint##bits##_t)(expr);                                                       \
@@ -131,8 +176,8 @@ void __tsan_atomic_signal_fence(int order)
 	int __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,  \
 	    int order, int fail_order)                                                             \
 	{                                                                                          \
-		(void)order;                                                                       \
-		(void)fail_order;                                                                  \
+		if (xp_on)                                                                         \
+			return exchange_if(a, bits / 8, want, v, order, fail_order, CALLER);       \
 		access_point();                                                                    \
 		if (*a == *want) {                                                                 \
 			*a = v;                                                                    \
@@ -155,14 +200,19 @@ void __tsan_atomic_signal_fence(int order)
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order);             \
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order)              \
 	{                                                                                          \
-		(void)order;                                                                       \
+		if (xp_on)                                                                         \
+			return (uint##bits##_t)xp_load((void *)(uintptr_t)a, bits / 8, order,      \
+			    CALLER);                                                               \
 		access_point();                                                                    \
 		return *a;                                                                         \
 	}                                                                                          \
 	void __tsan_atomic##bits##_store(uint##bits##_t *a, uint##bits##_t v, int order);          \
 	void __tsan_atomic##bits##_store(uint##bits##_t *a, uint##bits##_t v, int order)           \
 	{                                                                                          \
-		(void)order;                                                                       \
+		if (xp_on) {                                                                       \
+			xp_store(a, bits / 8, v, order, CALLER);                                   \
+			return;                                                                    \
+		}                                                                                  \
 		access_point();                                                                    \
 		*a = v;                                                                            \
 	}                                                                                          \

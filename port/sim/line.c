@@ -14,12 +14,34 @@
  *
  * Contexts: see sim.h. Lock order: none, there is one host thread. Next: kern/intr.c.
  */
+#include "explore.h"
 #include "simint.h"
 
 #include <ithaca/port.h>
 
 static struct sim_line lines[SIM_LINES_MAX];
 static unsigned nlines;
+
+unsigned sim_line_number(const struct sim_line *sl)
+{
+	return (unsigned)(sl - lines);
+}
+
+void sim_line_state(void (*fn)(void *p, size_t size))
+{
+	if (nlines > XP_LINES)
+		sim_failed("%u lines: a scenario has at most %d", nlines, XP_LINES);
+	fn(lines, nlines * sizeof(lines[0]));
+	fn(&nlines, sizeof(nlines));
+}
+
+/* Before another CPU or a device can see a change of the line. */
+static void point(const struct sim_line *sl)
+{
+	if (xp_on)
+		xp_point(SIM_PIC, XA_LINE(sim_line_number(sl)), true,
+		    (uint32_t)(uintptr_t)__builtin_return_address(0));
+}
 
 static struct sim_vcpu *vcpu_of(struct cpu *ci)
 {
@@ -38,6 +60,7 @@ static void send(struct sim_line *sl, struct sim_vcpu *v)
 		sim_failed("more than %d lines on their way to CPU %u", SIM_LINES_MAX,
 		    v->v_ci.ci_index);
 	sl->sl_flight |= bit;
+	xp_ask_at = 0;
 	v->v_flight[v->v_nflight++] = sl;
 }
 
@@ -56,6 +79,7 @@ static void line_mask(struct intr_source *is)
 
 	if (sim_intr_enabled())
 		sim_failed("%s: pic_mask with interrupts on", is->is_name);
+	point(sl);
 	sl->sl_masks++;
 	sl->sl_masked = true;
 	sim_point(SIM_PIC);
@@ -67,6 +91,7 @@ static void line_unmask(struct intr_source *is)
 
 	if (sim_intr_enabled())
 		sim_failed("%s: pic_unmask with interrupts on", is->is_name);
+	point(sl);
 	sl->sl_unmasks++;
 	sl->sl_masked = false;
 	update(sl);
@@ -78,6 +103,7 @@ static int line_route(struct intr_source *is, struct cpu *ci)
 	struct sim_line *sl = is->is_cookie;
 	int error = sl->sl_route_error;
 
+	point(sl);
 	sl->sl_route_error = 0;
 	if (error != 0)
 		return error;
@@ -94,6 +120,7 @@ static bool line_routed(struct intr_source *is)
 
 	if (sim_intr_enabled())
 		sim_failed("%s: pic_routed with interrupts on", is->is_name);
+	point(sl);
 	sim_point(SIM_PIC);
 	return (sl->sl_flight & bit) == 0 && (sl->sl_service & bit) == 0;
 }

@@ -11,9 +11,11 @@
  * Contexts: as port.h says, thread context below IPL_VM with no spin mutex held; asserted.
  * Not for sharing between host threads. Next: sim.c.
  */
+#include "explore.h"
 #include "simint.h"
 
 #include <ithaca/port.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -40,6 +42,7 @@ static uintptr_t mem_next;
 static struct header *mem_free[CLASS_COUNT];
 static unsigned stack_next;
 static unsigned stack_free[STACK_MAX], stack_nfree;
+static unsigned opened; /* explored: stacks that stay readable */
 static size_t bytes;
 static unsigned fail_after;
 static bool fail_done;
@@ -72,9 +75,48 @@ size_t sim_mem_bytes(void)
 	return bytes;
 }
 
+void sim_mem_state(void (*fn)(void *p, size_t size))
+{
+	fn(&mem_next, sizeof(mem_next));
+	fn(mem_free, sizeof(mem_free));
+	fn(&stack_next, sizeof(stack_next));
+	fn(stack_free, 64 * sizeof(stack_free[0]));
+	fn(&stack_nfree, sizeof(stack_nfree));
+	fn(&bytes, sizeof(bytes));
+}
+
+uint64_t sim_mem_top(void)
+{
+	return mem_next;
+}
+
+uint64_t sim_mem_base(void)
+{
+	return MEM_BASE;
+}
+
+void sim_mem_open(unsigned n)
+{
+	for (opened = 0; opened < n; opened++)
+		mprotect((char *)STACK_BASE + opened * (STACK_SIZE + GUARD_SIZE) + GUARD_SIZE,
+		    STACK_SIZE, PROT_READ | PROT_WRITE);
+}
+
+unsigned sim_stack_slot(uint64_t addr, uint64_t *top)
+{
+	uint64_t n = (addr - STACK_BASE) / (STACK_SIZE + GUARD_SIZE);
+
+	if (addr < STACK_BASE || n >= STACK_MAX)
+		return UINT_MAX;
+	*top = STACK_BASE + (n + 1) * (STACK_SIZE + GUARD_SIZE);
+	return (unsigned)n;
+}
+
 /* Count one allocation: must it fail? */
 static bool due_to_fail(void)
 {
+	if (xp_alloc_fails())
+		return true;
 	if (fail_after == 0 || --fail_after > 0)
 		return false;
 	fail_done = true;
@@ -129,6 +171,7 @@ void *port_mem_alloc(size_t size)
 		h = (struct header *)mem_next;
 		mem_next += 64 + ((size_t)1 << c);
 	}
+	xp_dirty((uintptr_t)h, 64 + size);
 	h->h_magic = MAGIC_USED;
 	h->h_class = c;
 	h->h_size = size;
@@ -150,6 +193,10 @@ void port_mem_free(void *p, size_t size)
 	if (h->h_size != size)
 		sim_failed("port_mem_free of %p with size %zu, allocated with %zu", p, size,
 		    h->h_size);
+	if (xp_on) {
+		xp_dirty((uintptr_t)h, 64 + size);
+		xp_race_freed((uintptr_t)p, size);
+	}
 	bytes -= size;
 	memset(p, POISON, size);
 	h->h_magic = MAGIC_FREE;
@@ -167,7 +214,7 @@ void *port_stack_alloc(size_t *size)
 		return NULL;
 	i = stack_nfree > 0 ? stack_free[--stack_nfree] : stack_next++;
 	base = (char *)STACK_BASE + i * (STACK_SIZE + GUARD_SIZE) + GUARD_SIZE;
-	if (mprotect(base, STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
+	if (i >= opened && mprotect(base, STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
 		return NULL;
 	bytes += STACK_SIZE;
 	*size = STACK_SIZE;
@@ -183,7 +230,8 @@ void port_stack_free(void *base, size_t size)
 	    size != STACK_SIZE)
 		sim_failed("port_stack_free of %p, size %zu: no stack", base, size);
 	/* Whoever still runs there faults. */
-	mprotect(base, STACK_SIZE, PROT_NONE);
+	if (off / (STACK_SIZE + GUARD_SIZE) >= opened)
+		mprotect(base, STACK_SIZE, PROT_NONE);
 	bytes -= STACK_SIZE;
 	stack_free[stack_nfree++] = (unsigned)(off / (STACK_SIZE + GUARD_SIZE));
 }

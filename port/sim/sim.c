@@ -24,6 +24,7 @@
  *
  * Contexts: see sim.h. Not for measuring. Next: line.c, access.c, mem.c, report.c, switch.S.
  */
+#include "explore.h"
 #include "simint.h"
 
 #include <ithaca/clock.h>
@@ -79,7 +80,7 @@ static cpuset_t allowed = ~(cpuset_t)0;
 static bool (*until)(void *);
 static void *until_arg;
 static unsigned until_cpu, until_back;
-static uintptr_t host_sp;
+uintptr_t sim_host_sp;
 
 /* ---- Chance and time ---- */
 
@@ -106,7 +107,8 @@ void sim_limit(uint64_t ns)
 
 uint64_t sim_counter(void)
 {
-	sim_point(SIM_COUNTER);
+	if (!xp_on)
+		sim_point(SIM_COUNTER);
 	return now_ns;
 }
 
@@ -195,6 +197,29 @@ static void jump(void)
 	if (when > now_ns)
 		now_ns = when;
 	run_due();
+}
+
+bool sim_time_waits(void)
+{
+	for (unsigned i = 0; i < sim_ncpus; i++)
+		if (sim_vcpus[i].v_deadline != UINT64_MAX)
+			return true;
+	return nevents != 0;
+}
+
+void sim_time_jump(void)
+{
+	jump();
+}
+
+void sim_state(void (*fn)(void *p, size_t size))
+{
+	for (unsigned i = 0; i < sim_ncpus; i++)
+		fn(&sim_vcpus[i].v_sp, sizeof(sim_vcpus[i]) - offsetof(struct sim_vcpu, v_sp));
+	fn(&now_ns, sizeof(now_ns));
+	fn(events, 8 * sizeof(events[0]));
+	fn(&nevents, sizeof(nevents));
+	fn(&event_order, sizeof(event_order));
 }
 
 /* ---- Which CPU runs ---- */
@@ -301,6 +326,18 @@ static void take(struct sim_vcpu *v, unsigned which)
 	sim_trace("returns from interrupt", "");
 }
 
+void sim_take(struct sim_vcpu *v, unsigned which)
+{
+	unsigned slot = 0;
+
+	if (which == 1)
+		slot = v->v_ipi;
+	for (unsigned i = 0; which > 1 && i < v->v_nflight; i++)
+		if (sim_line_number(v->v_flight[i]) == which - 2)
+			slot = v->v_ipi + v->v_clock + i;
+	take(v, slot);
+}
+
 /* Take what this CPU is to take now; interrupts are on. At least one if `must`. */
 static void deliver(bool must)
 {
@@ -316,16 +353,31 @@ static void deliver(bool must)
 	}
 }
 
+/* While the explorer has the machine: what kind of point is this for it? */
+static void xp_kind(enum sim_kind kind)
+{
+	if (kind == SIM_PAUSE)
+		xp_turn(kind, 0, false, 0);
+	else if (kind == SIM_TEST)
+		xp_point(kind, 0, false, 0);
+	else
+		xp_local(kind);
+}
+
 void sim_point(enum sim_kind kind)
 {
 	if (!sim_up || sim_in_event)
 		return;
+	if (xp_on) {
+		xp_kind(kind);
+		return;
+	}
 	sim_steps++;
 	now_ns += kind == SIM_ACCESS ? ACCESS_NS : STEP_NS;
 	run_due();
 	sim_line_check();
 	next_cpu(kind);
-	if (sim_me()->v_intr)
+	if (sim_me()->v_intr && !xp_on)
 		deliver(false);
 }
 
@@ -385,7 +437,10 @@ void sim_intr_eoi(void)
 		sim_failed("EOI with interrupts on");
 	if (sl == NULL)
 		sim_failed("EOI with no interrupt in service");
-	sim_point(SIM_EOI);
+	if (xp_on)
+		xp_point(SIM_EOI, XA_LINE(sim_line_number(sl)), true, 0);
+	else
+		sim_point(SIM_EOI);
 	v->v_service = NULL;
 	sim_line_eoi(sl);
 }
@@ -405,11 +460,19 @@ void sim_idle(void)
 		sim_failed("port_idle by lwp %s", curlwp->l_name);
 	v->v_halted = true;
 	v->v_idled = true;
-	while (!has_pending(v))
-		sim_point(SIM_IDLE);
-	v->v_halted = false;
-	v->v_intr = true;
-	deliver(true);
+	if (xp_on) {
+		xp_turn(SIM_IDLE, 0, false, 0);
+	} else {
+		while (!has_pending(v))
+			sim_point(SIM_IDLE);
+		if (xp_on) {
+			xp_arrive();
+		} else {
+			v->v_halted = false;
+			v->v_intr = true;
+			deliver(true);
+		}
+	}
 	if (sim_me() != v)
 		sim_failed("the idle lwp of CPU %u moved", v->v_ci.ci_index);
 	v->v_intr = false;
@@ -419,6 +482,8 @@ void port_ipi(struct cpu *ci)
 {
 	struct sim_vcpu *v = (struct sim_vcpu *)(void *)ci;
 
+	if (xp_on)
+		xp_ipi(ci->ci_index);
 	v->v_ipi = true;
 	sim_point(SIM_IPI);
 }
@@ -481,6 +546,10 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	to->l_sp = 0;
 	sim_cpu->ci_curlwp = to;
 	sim_trace("runs", "");
+	if (xp_on) {
+		xp_dirty_stack(sp);
+		xp_race_released((uintptr_t)&from->l_running);
+	}
 	return sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL);
 }
 
@@ -503,6 +572,8 @@ static void handoff_body(void *arg)
 	check_resume(h.h_from);
 	unpin(h.h_from);
 	sp = h.h_from->l_sp;
+	if (xp_on)
+		xp_dirty_stack(sp);
 	h.h_from->l_sp = 0;
 	sim_cpu->ci_curlwp = h.h_from;
 	sim_trace("runs", "after handoff");
@@ -522,6 +593,8 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level)
 	v->v_pins[v->v_npins++] = (struct sim_pin){from, from->l_ipl};
 	sim_cpu->ci_curlwp = it;
 	sim_trace("handoff upon", from->l_name);
+	if (xp_on)
+		xp_dirty_stack(it->l_stack_top - 1);
 	return sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h);
 }
 
@@ -593,7 +666,7 @@ static void finish(void)
 	sim_point(SIM_TEST);
 	sim_line_check();
 	sim_up = sim_drawn = false;
-	sim_stack_switch(&gone, host_sp, NULL, NULL);
+	sim_stack_switch(&gone, sim_host_sp, NULL, NULL);
 }
 
 static void start_cpu(unsigned index)
@@ -653,5 +726,5 @@ void sim_run(const struct sim_config *cfg, void (*fn)(void))
 	stack = port_stack_alloc(&size);
 	sim_vcpus[0].v_sp = (uintptr_t)stack + size;
 	sim_cpu = &sim_vcpus[0].v_ci;
-	sim_stack_start(&host_sp, (uintptr_t)stack + size, boot, stack);
+	sim_stack_start(&sim_host_sp, (uintptr_t)stack + size, boot, stack);
 }

@@ -57,10 +57,21 @@ void sim_line_check(void);
 
 /* mem.c, report.c. */
 void sim_mem_init(void);
+void sim_mem_open(unsigned stacks);               /* the first so many need no mprotect() */
+uint64_t sim_mem_base(void);
+unsigned sim_stack_slot(uint64_t addr, uint64_t *top); /* which stack that is; UINT_MAX: none */
 void sim_report_init(const struct sim_config *cfg);
 void sim_trace(const char *what, const char *detail);
 void sim_dump_all(void);
 
 extern uint64_t sim_steps;
+extern uintptr_t sim_host_sp; /* where sim_run() waits */
+
+/* sim.c, for explore.c: deliver that interrupt (0: IPI, 1: clock, 2 + n: line n). Does anything
+ * wait for a time? On to the first such time. line.c: which line it is. */
+void sim_take(struct sim_vcpu *v, unsigned which);
+bool sim_time_waits(void);
+void sim_time_jump(void);
+unsigned sim_line_number(const struct sim_line *sl);
 
 #endif

@@ -33,7 +33,8 @@ enum sim_kind {
 	SIM_COUNTER,
 	SIM_PIC,
 	SIM_ACCESS,
-	SIM_TEST
+	SIM_TEST,
+	SIM_REST
 };
 
 #define SIM_EXIT_DIED 3   /* the process ends so in port_die() */

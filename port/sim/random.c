@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * random.c - strategies that draw: the random walk, and PCT.
+ *
+ * The random walk asks itself every few points, and then lets any process go on, each as likely as
+ * the others.
+ *
+ * PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with Probabilistic
+ * Guarantees of Finding Bugs, 2010) gives each process a random priority and always lets the
+ * highest go on, but for depth - 1 points drawn beforehand at which the one that runs falls below
+ * all others. A bug that needs `depth` orderings is found in one run with a probability of at
+ * least 1 / (processes * points ^ (depth - 1)). The number of points is learnt from the first run.
+ *
+ * Contexts: a run. Not for proofs: dpor.c. Next: replay.c.
+ */
+#include "explore.h"
+
+#include "simint.h"
+
+#include <string.h>
+
+#define GAP 12
+#define PROCESSES 64u
+#define DEPTH_MAX 16u
+
+static uint64_t choices(uint64_t set)
+{
+	return (uint64_t)__builtin_popcountll(set);
+}
+
+static unsigned nth(uint64_t set, uint64_t n)
+{
+	while (n-- > 0)
+		set &= set - 1;
+	return (unsigned)__builtin_ctzll(set);
+}
+
+static unsigned draw(enum xp_pick kind, unsigned n)
+{
+	uint64_t d = kind == XP_PICK_ALLOC ? xp_chance(8) == 0 : xp_chance(n);
+
+	return (unsigned)d;
+}
+
+static void nothing(void)
+{
+}
+
+/* ---- Random walk ---- */
+
+static bool random_begin(uint64_t seed)
+{
+	xp_chance_seed(seed);
+	return true;
+}
+
+static unsigned random_choose(uint64_t set, unsigned plain)
+{
+	xp_ask_at = xp_steps + 2 + xp_chance(GAP);
+	if ((set & (set - 1)) == 0)
+		return plain;
+	if (set & XP_BIT(XP_TIME) && xp_chance(8) != 0)
+		set &= ~XP_BIT(XP_TIME);
+	return nth(set, xp_chance(choices(set)));
+}
+
+const struct xp_strategy xp_random = {"random", false, random_begin, random_choose, draw, nothing};
+
+/* ---- PCT ---- */
+
+static uint32_t priority[PROCESSES];
+static uint64_t change[DEPTH_MAX], points = 200;
+static unsigned nchange;
+static bool measured;
+static uint32_t low;
+
+static bool pct_begin(uint64_t seed)
+{
+	xp_chance_seed(seed);
+	nchange = xp_config.depth > DEPTH_MAX ? DEPTH_MAX : xp_config.depth;
+	nchange = nchange > 0 ? nchange - 1 : 0;
+	for (unsigned i = 0; i < PROCESSES; i++)
+		priority[i] = 1000 + (uint32_t)xp_chance(1u << 30);
+	for (unsigned i = 0; i < nchange; i++)
+		change[i] = 1 + xp_chance(points);
+	low = 1000;
+	return true;
+}
+
+static unsigned highest(uint64_t set)
+{
+	unsigned best = (unsigned)__builtin_ctzll(set);
+
+	for (uint64_t s = set & (set - 1); s != 0; s &= s - 1)
+		if (priority[__builtin_ctzll(s)] > priority[best])
+			best = (unsigned)__builtin_ctzll(s);
+	return best;
+}
+
+static unsigned pct_choose(uint64_t set, unsigned plain)
+{
+	unsigned p;
+
+	if (set & (set - 1))
+		set &= ~XP_BIT(XP_TIME);
+	p = set & XP_BIT(plain) ? highest(set) : plain;
+	xp_ask_at = UINT64_MAX;
+	for (unsigned i = 0; i < nchange; i++) {
+		if (change[i] == 0)
+			continue;
+		if (change[i] <= xp_steps) {
+			change[i] = 0;
+			priority[p] = --low;
+			p = highest(set);
+		} else if (change[i] < xp_ask_at) {
+			xp_ask_at = change[i];
+		}
+	}
+	return p;
+}
+
+static void pct_end(void)
+{
+	/* Learnt once, of the first run of the process, which is always that of seed 0: a seed
+	 * means the same whatever ran before it. */
+	if (!measured)
+		points = xp_steps;
+	measured = true;
+}
+
+const struct xp_strategy xp_pct = {"pct", false, pct_begin, pct_choose, draw, pct_end};

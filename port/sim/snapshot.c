@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * snapshot.c - back to the beginning, without a fork: what a run has written is written back.
+ *
+ * Three kinds of memory change in a run:
+ *
+ *	data and heap	of the core and the scenario. Both are instrumented, so every write of theirs
+ *			comes by xp_dirty(), which notes blocks of 64 bytes, each once a run
+ *	stacks		not instrumented as a whole. A stack that was switched to, or written to
+ *			from another, is put back from its saved pointer to its top
+ *	the simulator's	own state, which its files name (sim_state() and its like)
+ *
+ * What is written by neither, such as the explorer's own data, stays. A write by a function that
+ * is not instrumented (lib/, the host's) to memory that was there before must be told by hand, as
+ * mem.c does.
+ *
+ * Contexts: taken and restored by the host, when every CPU has left its stack pointer. One host
+ * thread. Not for memory of other processes. Next: explore.c.
+ */
+#include "explore.h"
+
+#include "simint.h"
+
+#include <ithaca/lwp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BLOCK 64u
+#define STACKS_MAX 256u
+#define PARTS_MAX 64u
+
+extern char __data_start[], _end[];
+
+/* An area of memory, its image, and which blocks of it this run has written. */
+struct area {
+	uint64_t a_base, a_end;
+	char *a_image;
+	uint32_t *a_stamp; /* by block: the run that wrote it last */
+};
+
+struct stack {
+	uint64_t s_sp, s_top; /* in use from here to there; 0: not in use */
+	char *s_image;
+	uint32_t s_stamp;
+};
+
+struct part {
+	void *p_at;
+	size_t p_size;
+	char *p_image;
+};
+
+static struct area data, heap;
+static struct stack stacks[STACKS_MAX];
+static struct part parts[PARTS_MAX];
+static unsigned nparts;
+static uint32_t run = 1;
+static uint64_t *dirty; /* addresses of blocks */
+static unsigned ndirty, dirty_max;
+static uint16_t dirty_stacks[STACKS_MAX];
+static unsigned ndirty_stacks;
+
+static void *need(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		sim_failed("no memory for the snapshot (%zu bytes)", size);
+	return p;
+}
+
+static void area_take(struct area *a, uint64_t base, uint64_t end)
+{
+	size_t size;
+
+	a->a_base = base & ~(uint64_t)(BLOCK - 1);
+	a->a_end = (end + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
+	size = a->a_end - a->a_base;
+	a->a_image = need(size);
+	a->a_stamp = need(size / BLOCK * sizeof(uint32_t));
+	memcpy(a->a_image, (void *)a->a_base, size);
+}
+
+static void part_take(void *p, size_t size)
+{
+	if (size == 0)
+		return;
+	if (nparts == PARTS_MAX)
+		sim_failed("snapshot: more than %u parts", PARTS_MAX);
+	parts[nparts] = (struct part){p, size, need(size)};
+	memcpy(parts[nparts].p_image, p, size);
+	nparts++;
+}
+
+static void stack_take(uint64_t sp)
+{
+	uint64_t top;
+	unsigned i = sim_stack_slot(sp, &top);
+	struct stack *s;
+
+	if (i >= STACKS_MAX)
+		sim_failed("snapshot: more than %u stacks", STACKS_MAX);
+	s = &stacks[i];
+	s->s_sp = sp;
+	s->s_top = top;
+	s->s_image = need(top - sp);
+	memcpy(s->s_image, (void *)sp, top - sp);
+}
+
+static void stack_of(struct lwp *l, void *arg)
+{
+	(void)arg;
+	if (l->l_sp != 0)
+		stack_take(l->l_sp);
+}
+
+void xp_snapshot_take(void)
+{
+	sim_mem_open(STACKS_MAX);
+	area_take(&data, (uintptr_t)__data_start, (uintptr_t)_end);
+	area_take(&heap, sim_mem_base(), sim_mem_top());
+	dirty_max = (unsigned)((data.a_end - data.a_base + heap.a_end - heap.a_base) / BLOCK);
+	dirty = need(dirty_max * sizeof(dirty[0]));
+	sim_state(part_take);
+	sim_line_state(part_take);
+	sim_mem_state(part_take);
+	for (unsigned i = 0; i < sim_ncpus; i++)
+		stack_take(sim_vcpus[i].v_sp);
+	sim_in_event = true; /* no points meanwhile */
+	lwp_each(stack_of, NULL);
+	sim_in_event = false;
+}
+
+static void area_dirty(struct area *a, uint64_t addr, size_t size)
+{
+	uint64_t last = addr + size - 1;
+
+	for (uint64_t b = addr & ~(uint64_t)(BLOCK - 1); b <= last && b < a->a_end; b += BLOCK) {
+		uint32_t *stamp = &a->a_stamp[(b - a->a_base) / BLOCK];
+
+		if (*stamp == run)
+			continue;
+		*stamp = run;
+		dirty[ndirty++] = b;
+	}
+}
+
+void xp_dirty(uint64_t addr, size_t size)
+{
+	if (addr - data.a_base < data.a_end - data.a_base)
+		area_dirty(&data, addr, size);
+	else if (addr - heap.a_base < heap.a_end - heap.a_base)
+		area_dirty(&heap, addr, size);
+	else
+		xp_dirty_stack(addr);
+}
+
+void xp_dirty_stack(uint64_t addr)
+{
+	uint64_t top;
+	unsigned i = sim_stack_slot(addr, &top);
+
+	if (i >= STACKS_MAX || stacks[i].s_sp == 0 || stacks[i].s_stamp == run)
+		return;
+	stacks[i].s_stamp = run;
+	dirty_stacks[ndirty_stacks++] = (uint16_t)i;
+}
+
+void xp_snapshot_restore(void)
+{
+	for (unsigned i = 0; i < ndirty; i++) {
+		const struct area *a = dirty[i] >= heap.a_base ? &heap : &data;
+
+		memcpy((void *)dirty[i], a->a_image + (dirty[i] - a->a_base), BLOCK);
+	}
+	for (unsigned i = 0; i < ndirty_stacks; i++) {
+		const struct stack *s = &stacks[dirty_stacks[i]];
+
+		memcpy((void *)s->s_sp, s->s_image, s->s_top - s->s_sp);
+	}
+	for (unsigned i = 0; i < nparts; i++)
+		memcpy(parts[i].p_at, parts[i].p_image, parts[i].p_size);
+	ndirty = ndirty_stacks = 0;
+	if (++run == 0) {
+		memset(data.a_stamp, 0, (data.a_end - data.a_base) / BLOCK * sizeof(uint32_t));
+		memset(heap.a_stamp, 0, (heap.a_end - heap.a_base) / BLOCK * sizeof(uint32_t));
+		for (unsigned i = 0; i < STACKS_MAX; i++)
+			stacks[i].s_stamp = 0;
+		run = 1;
+	}
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - the runner of scenarios: what `./ithaca sim` starts.
+ *
+ * Options, set-up of the one scenario, and the campaign: run after run until the number, the time,
+ * the search or Ctrl-C ends it, with a line of progress a second on standard error. The first run
+ * that fails is replayed from its log, shrunk (shrink.c) and shown (table.c).
+ *
+ * One scenario a process, one host thread. Exit status: 0 nothing found, 1 a run failed, 2 usage.
+ * Next: port/sim/explore.c.
+ */
+#include "run.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct options opt = {.seed = 1, .depth = 3, .bound = 2, .nshards = 1, .shard = 1};
+struct scenario *scenario;
+struct coverage cov;
+
+static struct scenario *first, **last = &first;
+static volatile sig_atomic_t stop;
+
+void scenario_register(struct scenario *sc, const char *name, const char *what, const char *file)
+{
+	sc->name = name;
+	sc->what = what;
+	sc->file = file;
+	*last = sc;
+	last = &sc->next;
+}
+
+unsigned sim_pick(unsigned n)
+{
+	return xp_pick_test(n);
+}
+
+/* ---- What unit.h promises ---- */
+
+void unit_register(struct unit_test *ut)
+{
+	(void)ut;
+}
+
+void unit_fail(const char *file, int line, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	sim_failed("%s:%d: %s", file, line, text);
+}
+
+void unit_skip(const char *fmt, ...)
+{
+	sim_failed("a scenario cannot be skipped: %s", fmt);
+}
+
+void unit_check_eq(const char *file, int line, const char *sa, const char *sb, unsigned long long a,
+    unsigned long long b)
+{
+	if (a != b)
+		unit_fail(file, line, "%s == %s: %lld (%#llx) is not %lld (%#llx)", sa, sb,
+		    (long long)a, a, (long long)b, b);
+}
+
+void unit_check_str(const char *file, int line, const char *sa, const char *a, const char *b)
+{
+	if (strcmp(a, b) != 0)
+		unit_fail(file, line, "%s: \"%s\" is not \"%s\"", sa, a, b);
+}
+
+void unit_check_has(const char *file, int line, const char *sa, const char *a, const char *b)
+{
+	if (strstr(a, b) == NULL)
+		unit_fail(file, line, "%s: \"%s\" is not in \"%s\"", sa, b, a);
+}
+
+/* ---- The scenario ---- */
+
+static void lwp_body(void *arg)
+{
+	const struct scenario_lwp *sl = arg;
+
+	xp_gate();
+	sl->body(sl->arg);
+	xp_leave();
+}
+
+static void create_lwps(bool of_cpu0)
+{
+	for (unsigned i = 0; i < SCENARIO_LWPS; i++) {
+		struct scenario_lwp *sl = &scenario->lwps[i];
+		struct cpu *ci = sl->cpu < 0 ? NULL : cpu_lookup((unsigned)sl->cpu);
+		int error;
+
+		if (sl->body == NULL || (sl->cpu <= 0) != of_cpu0)
+			continue;
+		error = lwp_create(sl->name, sl->pri != 0 ? sl->pri : PRI_KERNEL, ci, 0, lwp_body,
+		    sl, NULL);
+		if (error != 0)
+			sim_failed("%s: lwp %s: error %d", scenario->name, sl->name, error);
+	}
+}
+
+static void set_up(void)
+{
+	unsigned n = 0;
+
+	if (scenario->setup != NULL)
+		scenario->setup();
+	for (unsigned i = 0; i < SCENARIO_LWPS; i++)
+		n += scenario->lwps[i].body != NULL;
+	for (unsigned i = 0; i < SCENARIO_DEVICES; i++)
+		if (scenario->devices[i].fn != NULL)
+			xp_add_device(scenario->devices[i].name, scenario->devices[i].fn,
+			    scenario->devices[i].arg, scenario->devices[i].times);
+	xp_expect(n);
+	create_lwps(false);
+	create_lwps(true);
+}
+
+/* ---- The campaign ---- */
+
+double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+#define TRACES (1u << 20)
+
+/* A set of fingerprints; when it is three quarters full it takes no more. */
+static void count_trace(uint64_t f)
+{
+	static uint64_t *set;
+	uint64_t i = f >> 44;
+
+	if (set == NULL)
+		set = calloc(TRACES, sizeof(*set));
+	if (set == NULL || cov.traces > TRACES / 4 * 3)
+		return;
+	f |= 1;
+	while (set[i] != 0 && set[i] != f)
+		i = (i + 1) % TRACES;
+	if (set[i] == 0) {
+		set[i] = f;
+		cov.traces++;
+	}
+}
+
+static void progress(bool end)
+{
+	double t = seconds() - cov.began;
+
+	fprintf(stderr, "%s%s: %s, %s: %llu executions, %.0f a second, %llu points each, %llu%s "
+	    "distinct traces%s%s",
+	    opt.plain ? "" : "\r", scenario->name, xp_config.strategy->name,
+	    memory_name(xp_config.memory), (unsigned long long)cov.runs,
+	    t > 0 ? (double)cov.runs / t : 0,
+	    (unsigned long long)(cov.runs != 0 ? xp_steps_all / cov.runs : 0),
+	    (unsigned long long)cov.traces, cov.traces > TRACES / 4 * 3 ? " or more" : "",
+	    xp_exhausted ? ", exhausted" : "", end || opt.plain ? "\n" : "");
+}
+
+static bool over(double now)
+{
+	return stop || (opt.runs != 0 && cov.runs >= opt.runs) ||
+	    (opt.seconds > 0 && now - cov.began >= opt.seconds);
+}
+
+/* The seed of the n-th run of this shard. */
+static uint64_t seed_of(uint64_t n)
+{
+	return opt.seed + n * opt.nshards + (opt.shard - 1);
+}
+
+static enum xp_result campaign(uint64_t *seed)
+{
+	enum xp_result r = XP_OK;
+	double now = seconds(), told = now;
+
+	cov.began = now;
+	for (uint64_t n = 0; r != XP_FAILED && !xp_exhausted; n++) {
+		if ((n & 63) == 0) {
+			now = seconds();
+			if (over(now))
+				break;
+			if (now - told >= 1 && !opt.quiet) {
+				told = now;
+				progress(false);
+			}
+		}
+		if (opt.runs != 0 && cov.runs >= opt.runs)
+			break;
+		*seed = seed_of(n);
+		r = xp_run(*seed);
+		if (xp_exhausted && r == XP_PRUNED)
+			break;
+		cov.runs++;
+		count_trace(xp_fingerprint);
+	}
+	if (!opt.quiet)
+		progress(true);
+	return r;
+}
+
+/* ---- Options ---- */
+
+static void usage(void)
+{
+	fprintf(stderr,
+	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive] [--memory sc|tso|c11]\n"
+	    "         [--seed N] [--runs N] [--seconds S] [--depth D] [--bound B] [--shard I/N]\n"
+	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
+	    "       ./ithaca sim --list\n"
+	    "       ./ithaca sim --bench\n");
+	exit(2);
+}
+
+static uint64_t number(const char *name, const char *text, uint64_t max)
+{
+	char *end;
+	uint64_t v = strtoull(text, &end, 0);
+
+	if (*text == '\0' || *text == '-' || *end != '\0' || v > max) {
+		fprintf(stderr, "sim: --%s %s: must be a number from 0 to %llu\n", name, text,
+		    (unsigned long long)max);
+		exit(2);
+	}
+	return v;
+}
+
+const char *memory_name(enum xp_memory m)
+{
+	static const char *const name[] = {"sc", "tso", "c11"};
+
+	return name[m];
+}
+
+static enum xp_memory memory_of(const char *text)
+{
+	for (unsigned m = XP_SC; m <= XP_C11; m++)
+		if (strcmp(text, memory_name((enum xp_memory)m)) == 0)
+			return (enum xp_memory)m;
+	fprintf(stderr, "sim: --memory %s: must be sc, tso or c11\n", text);
+	exit(2);
+}
+
+static const struct xp_strategy *strategy_of(const char *text)
+{
+	static const struct xp_strategy *const all[] = {&xp_random, &xp_pct, &xp_exhaustive};
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(text, all[i]->name) == 0)
+			return all[i];
+	fprintf(stderr, "sim: --strategy %s: must be random, pct or exhaustive\n", text);
+	exit(2);
+}
+
+static void shard_of(const char *text)
+{
+	if (sscanf(text, "%u/%u", &opt.shard, &opt.nshards) != 2 || opt.shard < 1 ||
+	    opt.shard > opt.nshards) {
+		fprintf(stderr, "sim: --shard %s: must be I/N with I from 1 to N\n", text);
+		exit(2);
+	}
+}
+
+static const struct option longs[] = {
+    {"strategy", required_argument, NULL, 's'}, {"memory", required_argument, NULL, 'm'},
+    {"seed", required_argument, NULL, 'S'},     {"runs", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 't'},  {"depth", required_argument, NULL, 'd'},
+    {"bound", required_argument, NULL, 'b'},    {"shard", required_argument, NULL, 'h'},
+    {"timeline", required_argument, NULL, 'l'}, {"gdb", no_argument, NULL, 'g'},
+    {"list", no_argument, NULL, 'L'},           {"bench", no_argument, NULL, 'B'},
+    {"no-races", no_argument, NULL, 'R'},       {"no-shrink", no_argument, NULL, 'N'},
+    {"quiet", no_argument, NULL, 'q'},          {NULL, 0, NULL, 0},
+};
+
+static void option(int c)
+{
+	switch (c) {
+	case 's': xp_config.strategy = strategy_of(optarg); break;
+	case 'm': xp_config.memory = memory_of(optarg); break;
+	case 'S': opt.seed = number("seed", optarg, UINT64_MAX); opt.seeded = true; break;
+	case 'r': opt.runs = number("runs", optarg, UINT64_MAX); break;
+	case 't': opt.seconds = (double)number("seconds", optarg, 10000000); break;
+	case 'd': opt.depth = (unsigned)number("depth", optarg, 16); break;
+	case 'b': opt.bound = (int)number("bound", optarg, 1000000); opt.bounded = true; break;
+	case 'h': shard_of(optarg); break;
+	case 'l': opt.timeline = optarg; break;
+	case 'g': opt.gdb = true; break;
+	case 'L': opt.list = true; break;
+	case 'B': opt.bench = true; break;
+	case 'R': opt.no_races = true; break;
+	case 'N': opt.no_shrink = true; break;
+	case 'q': opt.quiet = true; break;
+	default: usage();
+	}
+}
+
+static void list(void)
+{
+	for (const struct scenario *sc = first; sc != NULL; sc = sc->next)
+		printf("%-24s %u CPUs  %s\n", sc->name, sc->cpus, sc->what);
+}
+
+static void find(const char *name)
+{
+	for (scenario = first; scenario != NULL; scenario = scenario->next)
+		if (strcmp(scenario->name, name) == 0)
+			return;
+	fprintf(stderr, "sim: %s: no such scenario; --list names them\n", name);
+	exit(2);
+}
+
+static void configure(void)
+{
+	if (xp_config.strategy == NULL)
+		xp_config.strategy = &xp_random;
+	if (opt.seeded && opt.runs == 0)
+		opt.runs = 1;
+	if (opt.runs == 0 && opt.seconds <= 0 && xp_config.strategy != &xp_exhaustive)
+		opt.seconds = 10;
+	xp_config.depth = opt.depth;
+	xp_config.bound = opt.bounded ? opt.bound : scenario->bound != 0 ? scenario->bound : 2;
+	xp_config.steps_max = scenario->steps != 0 ? scenario->steps : 20000;
+	xp_config.alloc_fail = scenario->alloc_fail;
+	xp_config.timers = scenario->timers;
+	xp_config.races = !opt.no_races;
+	xp_config.check = scenario->check;
+	xp_config.step = scenario->invariant;
+	opt.strategy = xp_config.strategy->name;
+	opt.plain = !isatty(STDERR_FILENO);
+}
+
+int main(int argc, char **argv)
+{
+	enum xp_result r;
+	uint64_t seed = 0;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		option(c);
+	if (opt.list) {
+		list();
+		return 0;
+	}
+	if (opt.bench)
+		return bench(argv[0]);
+	if (optind != argc - 1)
+		usage();
+	find(argv[optind]);
+	configure();
+	signal(SIGINT, on_stop);
+	signal(SIGTERM, on_stop);
+	xp_start(scenario->cpus, set_up);
+	if (xp_config.strategy == &xp_pct)
+		(void)xp_run(0); /* to learn how long a run is */
+	xp_steps_all = 0;
+	r = campaign(&seed);
+	if (r == XP_FAILED)
+		explain(seed);
+	return verdict(r);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * run.h - what the files of the runner share.
+ */
+#ifndef RUN_H
+#define RUN_H
+
+#include "../../../port/sim/explore.h"
+#include "../scenario.h"
+
+struct options {
+	uint64_t seed, runs;
+	double seconds;
+	unsigned depth, shard, nshards;
+	int bound;
+	const char *timeline, *strategy;
+	bool seeded, bounded, gdb, list, bench, no_races, no_shrink, quiet, plain;
+};
+
+/* What a campaign has covered. */
+struct coverage {
+	uint64_t runs, traces;
+	double began;
+};
+
+extern struct options opt;
+extern struct scenario *scenario;
+extern struct coverage cov;
+
+double seconds(void);
+const char *memory_name(enum xp_memory m);
+
+/* shrink.c: show the run that has just failed, shrunk. Exit status from it. */
+void explain(uint64_t seed);
+int verdict(enum xp_result r);
+
+/* bench.c */
+int bench(const char *self);
+
+/* table.c: the run that was traced last, for people; as Chrome trace. */
+void table_show(void);
+void table_timeline(const char *file);
+void table_gdb(const struct xp_choice *log, unsigned n);
+const char *table_line(uint32_t pc);
+
+#endif
