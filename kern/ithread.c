@@ -165,8 +165,8 @@ static void ithread_put(struct cpu *ci, struct lwp *it)
 		pool_put(it);
 }
 
-/* `it` comes to this CPU from a list. Whoever put it there may be a few instructions from leaving its
- * stack: see ithread_retire(). */
+/* `it` comes to this CPU from a list. Whoever put it there may be a few instructions from leaving
+ * its stack: see ithread_retire(). */
 static void ithread_arrive(struct cpu *ci, struct lwp *it)
 {
 	/* Acquire: pairs with the release in port_switch(). */
@@ -217,7 +217,7 @@ void ithread_take_gifts(struct cpu *ci)
 		if (ci->ci_spare == NULL && ci->ci_pending >> IPL_BIO != 0)
 			ci->ci_spare = it;
 		else
-			ithread_put(ci, it); /* not needed here any more: another may starve by now */
+			ithread_put(ci, it); /* not needed here any more: another may starve */
 	}
 }
 

@@ -55,7 +55,8 @@ static void hook_is_interrupted(struct tdev *td)
 /* A higher level nests, whatever the ithread beneath did for the handler before. */
 SIM_TEST(level_of_an_ithread_is_that_of_its_handler, 1, 0)
 {
-	static struct tdev tty = {.td_hook = hook_nearly_sleeps}, bio = {.td_hook = hook_is_interrupted};
+	static struct tdev tty = {.td_hook = hook_nearly_sleeps};
+	static struct tdev bio = {.td_hook = hook_is_interrupted};
 	int s;
 
 	tdev_init(&tty, "tty", INTR_EDGE, 0, IPL_TTY, true);
@@ -92,7 +93,8 @@ static void hook_never_done(struct tdev *td)
  * would keep it, and its line, for ever. */
 SIM_TEST(divorced_comes_before_the_pending_of_its_level, 1, 0)
 {
-	static struct tdev slow = {.td_hook = hook_sleeps}, busy = {.td_hook = hook_never_done};
+	static struct tdev slow = {.td_hook = hook_sleeps};
+	static struct tdev busy = {.td_hook = hook_never_done};
 
 	tdev_init(&slow, "slow", INTR_LEVEL, 0, IPL_NET, true);
 	tdev_init(&busy, "busy", INTR_EDGE, 0, IPL_NET, true);
@@ -128,7 +130,8 @@ static void hook_waits_for_cell(struct tdev *td)
  * both. */
 SIM_TEST(handler_is_not_put_off_for_the_raised_lwp_beneath, 1, 0)
 {
-	static struct tdev tty = {.td_hook = hook_waits_for_cell}, dev = {.td_hook = hook_wakes_tty};
+	static struct tdev tty = {.td_hook = hook_waits_for_cell};
+	static struct tdev dev = {.td_hook = hook_wakes_tty};
 	int s;
 
 	raised = curlwp;
@@ -162,7 +165,8 @@ static void hook_sleeps_in_line(struct tdev *td)
 /* A sleeping handler stands in line at its level from the beginning. */
 SIM_TEST(sleeping_handler_stands_at_its_level, 1, 0)
 {
-	static struct tdev bio = {.td_hook = hook_sleeps_in_line}, tty = {.td_hook = hook_sleeps_in_line};
+	static struct tdev bio = {.td_hook = hook_sleeps_in_line};
+	static struct tdev tty = {.td_hook = hook_sleeps_in_line};
 
 	tdev_init(&bio, "bio", INTR_EDGE, 0, IPL_BIO, true);
 	tdev_init(&tty, "tty", INTR_EDGE, 0, IPL_TTY, true);
@@ -199,7 +203,8 @@ static void hook_turns(struct tdev *td)
 /* The lwp beneath was lent more than the next handler's level: the draining ends for it (I9). */
 SIM_TEST(drain_ends_for_what_is_lent_to_the_lwp_beneath, 2, 0)
 {
-	static struct tdev tty = {.td_hook = hook_takes_gate}, bio = {.td_hook = hook_turns};
+	static struct tdev tty = {.td_hook = hook_takes_gate};
+	static struct tdev bio = {.td_hook = hook_turns};
 
 	mutex_init(&gate, "gate", IPL_NONE);
 	tdev_init(&tty, "tty", INTR_EDGE, 1, IPL_TTY, true);
