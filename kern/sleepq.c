@@ -220,12 +220,12 @@ void sleepq_repri(struct lwp *l)
 void lwp_sleep_ns(uint64_t ns)
 {
 	struct lwp *l = curlwp;
+	uint64_t now = clock_ns();
 	bool intr;
 
 	witness_sleep("sleep");
 	intr = sleepq_lock(l);
-
-	sleepq_wait(l, "sleep", clock_ns() + ns, intr);
+	sleepq_wait(l, "sleep", ns < SLEEP_FOREVER - now ? now + ns : SLEEP_FOREVER, intr);
 }
 
 void sleepq_dump(void)
