@@ -63,7 +63,6 @@ struct intr_stats {
 	_Alignas(64) _Atomic uint64_t st_count; /* runs of the thread function, or interrupts */
 	_Atomic uint64_t st_ticks;              /* counter ticks: thread function, or dispatch */
 	_Atomic uint64_t st_stray;              /* runs or interrupts that nobody claimed */
-	_Atomic uint64_t st_filter;             /* calls of the filter */
 };
 
 /*
