@@ -478,7 +478,8 @@ void ithread_check(void)
 	if (IPL_IS_HARD(l->l_ipl))
 		return;
 	intr = port_intr_disable();
-	ithread_exit();
+	if (intr) /* else they wait for whoever has them off */
+		ithread_exit();
 	port_intr_restore(intr);
 }
 

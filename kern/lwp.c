@@ -181,6 +181,8 @@ void lwp_park(void)
 	witness_sleep(l->l_wmesg);
 	KASSERT(!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0, "%s blocks at level %s on %s",
 	    l->l_name, spl_name(l->l_ipl), l->l_wmesg ? l->l_wmesg : "?");
+	KASSERT(l->l_nopreempt == 0, "%s blocks on %s with preemption disabled", l->l_name,
+	    l->l_wmesg ? l->l_wmesg : "?");
 	KASSERT(!(l->l_flags & LWP_IDLE), "the idle lwp blocks on %s", l->l_wmesg);
 	ithread_leaving(l);
 	intr = port_intr_disable();
