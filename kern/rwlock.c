@@ -158,6 +158,7 @@ static bool rw_wait(struct rwlock *rw, enum rw_op op, struct lwp *l)
 	uintptr_t word;
 	bool intr;
 
+	ithread_leaving(l);
 	intr = turnstile_lock(rw);
 	word = word_of(rw);
 	if (rw_try(rw, op, l, &word)) {
@@ -344,7 +345,7 @@ bool rw_tryupgrade(struct rwlock *rw)
 {
 	struct lwp *l = curlwp;
 	uintptr_t word = RW_ONE, mine = (uintptr_t)l | RW_OWNED;
-	bool intr, done;
+	bool intr;
 
 	KASSERT(word_readers(word_of(rw)) != 0, "rwlock %s upgraded by %s: no reader holds it",
 	    rw->rw_name, l->l_name);
@@ -356,16 +357,14 @@ bool rw_tryupgrade(struct rwlock *rw)
 	}
 	if (word != (RW_ONE | RW_WAITERS))
 		return false;
+	/* The only reader, with WAITERS: the word does not change but by us. Acquire: as above. */
 	intr = turnstile_lock(rw);
-	word = atomic_load_explicit(&rw->rw_word, memory_order_acquire);
-	done = word == (RW_ONE | RW_WAITERS);
-	if (done) {
-		reader_set(rw, NULL);
-		turnstile_give(rw, l);
-		atomic_store_explicit(&rw->rw_word, mine | RW_WAITERS, memory_order_relaxed);
-	}
+	atomic_thread_fence(memory_order_acquire);
+	reader_set(rw, NULL);
+	turnstile_give(rw, l);
+	atomic_store_explicit(&rw->rw_word, mine | RW_WAITERS, memory_order_relaxed);
 	turnstile_unlock(rw, intr);
-	return done;
+	return true;
 }
 
 void rw_downgrade(struct rwlock *rw)

@@ -40,6 +40,8 @@ const char *errno_name(int error)
 		return "EAGAIN";
 	case EOPNOTSUPP:
 		return "EOPNOTSUPP";
+	case ESHUTDOWN:
+		return "ESHUTDOWN";
 	case ETIMEDOUT:
 		return "ETIMEDOUT";
 	default:

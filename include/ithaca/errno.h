@@ -20,6 +20,7 @@
 #define EAGAIN 35     /* not now; later it may be */
 #define EDEADLK 11    /* waiting for oneself */
 #define EOPNOTSUPP 45 /* not supported here */
+#define ESHUTDOWN 58  /* it is being taken down */
 #define ETIMEDOUT 60  /* time ran out */
 
 /* errno_name - "EINVAL" for 22, "OK" for 0, "E?" for a number that is none of the above. */

@@ -64,7 +64,7 @@ static void read_long(void *arg)
 	rw_enter(&rw, RW_READER);
 	note(arg);
 	while (!leave)
-		lwp_sleep_ns(100000);
+		lwp_sleep_ns(NS_PER_MS);
 	rw_exit(&rw);
 }
 
@@ -274,6 +274,28 @@ SIM_TEST(heir_is_lent_to, 1, 0)
 	CHECK_STR(order, "Wr");
 }
 
+/* Readers that went in together: the first of them is known to writers that come later. */
+SIM_TEST(lends_to_one_of_those_handed_to, 1, 0)
+{
+	struct lwp *a, *b, *w;
+
+	rw_init(&rw, "rw");
+	lwp_setpri(curlwp, 45);
+	rw_enter(&rw, RW_WRITER);
+	a = make_waiter("a", 20, read_long);
+	b = make_waiter("b", 10, read_long);
+	rw_exit(&rw);
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK_STR(order, "ab");
+	w = make_waiter("W", 30, write_it);
+	CHECK_EQ(a->l_pri, 30);
+	CHECK_EQ(b->l_pri, 10);
+	leave = true;
+	lwp_join(a);
+	lwp_join(b);
+	lwp_join(w);
+}
+
 /* Along the chain: a mutex whose owner waits for the rwlock. */
 static struct mutex m;
 
@@ -349,6 +371,43 @@ SIM_TEST(upgrade_past_a_waiting_writer, 1, 0)
 	CHECK_EQ(curlwp->l_pri, 10);
 	lwp_join(w);
 	CHECK_EQ(rw.rw_word, 0);
+}
+
+static bool upgraded;
+
+static void read_then_write(void *arg)
+{
+	rw_enter(&rw, RW_READER);
+	while (!leave)
+		lwp_sleep_ns(NS_PER_MS);
+	CHECK(rw_tryupgrade(&rw));
+	note(arg);
+	upgraded = true;
+	while (leave)
+		lwp_sleep_ns(NS_PER_MS);
+	rw_exit(&rw);
+}
+
+/* A reader that was lent nothing is known once it is the writer. */
+SIM_TEST(upgrade_makes_known, 1, 0)
+{
+	struct lwp *second, *w;
+
+	rw_init(&rw, "rw");
+	lwp_setpri(curlwp, 45);
+	rw_enter(&rw, RW_READER);
+	second = make_waiter("2", 12, read_then_write);
+	w = make_waiter("W", 30, write_it);
+	rw_exit(&rw);
+	CHECK_EQ(second->l_pri, 12);
+	leave = true;
+	while (!upgraded)
+		lwp_sleep_ns(100000);
+	CHECK_EQ(second->l_pri, 30);
+	leave = false;
+	lwp_join(second);
+	lwp_join(w);
+	CHECK_STR(order, "2W");
 }
 
 /* ---- At random ---- */
