@@ -41,6 +41,7 @@
 #define PRI_HOLD 16
 #define BURNERS_MAX 256
 #define MS_MAX 60000
+#define TAKE_MS 500 /* what `hold` waits for its lwp to get the mutex */
 
 /* ---- load ---- */
 
@@ -60,8 +61,9 @@ static void load_leave(struct load *ld)
 static void burn_until(uint64_t until_ns, bool stoppable)
 {
 	while (clock_ns() < until_ns && !(stoppable && shell_interrupted())) {
+		/* Not port_pause(): an emulator gives way there, and this is to keep it busy. */
 		for (unsigned i = 0; i < 1000; i++)
-			port_pause();
+			atomic_signal_fence(memory_order_relaxed);
 	}
 }
 
@@ -129,6 +131,7 @@ struct hold {
 static struct mutex hold_lock; /* for the two below */
 static struct condvar hold_cv;
 static _Atomic unsigned hold_released; /* (~) times of `hold release`; relaxed: only a count */
+static _Atomic unsigned hold_taken;    /* (~) times that a holder got its mutex; relaxed, same */
 
 static bool hold_over(const struct hold *h, uint64_t until_ns)
 {
@@ -143,6 +146,7 @@ static void holder(void *arg)
 
 	kmem_free(arg, sizeof(h));
 	mutex_enter(h.mutex);
+	atomic_fetch_add_explicit(&hold_taken, 1, memory_order_relaxed);
 	until_ns = clock_ns() + h.ns;
 	while (h.burn && !hold_over(&h, until_ns))
 		burn_until(clock_ns() + NS_PER_MS, false);
@@ -167,8 +171,10 @@ static int hold_release(void)
 	return 0;
 }
 
+/* hold_start - and wait until it holds, unless somebody else does for long. */
 static int hold_start(uint64_t ns, unsigned pri, struct cpu *bound, bool burn)
 {
+	unsigned before = atomic_load_explicit(&hold_taken, memory_order_relaxed);
 	struct hold *h = kmem_alloc(sizeof(*h));
 	int error;
 
@@ -177,10 +183,14 @@ static int hold_start(uint64_t ns, unsigned pri, struct cpu *bound, bool burn)
 	*h = (struct hold){shell_edu_mutex(), ns, burn,
 	    atomic_load_explicit(&hold_released, memory_order_relaxed)};
 	error = lwp_create("holder", (int)pri, bound, 0, holder, h, NULL);
-	if (error == 0)
-		return 0;
-	kmem_free(h, sizeof(*h));
-	return shell_error("holder: %s", errno_name(error));
+	if (error != 0) {
+		kmem_free(h, sizeof(*h));
+		return shell_error("holder: %s", errno_name(error));
+	}
+	for (unsigned i = 0;
+	     i < TAKE_MS && atomic_load_explicit(&hold_taken, memory_order_relaxed) == before; i++)
+		lwp_sleep_ns(NS_PER_MS);
+	return 0;
 }
 
 static int cmd_hold(int argc, char **argv)

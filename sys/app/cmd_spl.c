@@ -23,7 +23,6 @@
 #include <ithaca/errno.h>
 #include <ithaca/intr.h>
 #include <ithaca/lwp.h>
-#include <ithaca/port.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/spl.h>
 #include <ithaca/string.h>
@@ -62,8 +61,10 @@ static void raised_main(void *arg)
 	s = splraise(r->level);
 	r->error = edu_poke(r->unit);
 	until = clock_ns() + r->ns;
-	while (clock_ns() < until)
-		port_pause();
+	while (clock_ns() < until) {
+		for (unsigned i = 0; i < 100; i++)
+			atomic_signal_fence(memory_order_relaxed);
+	}
 	look(r->unit, &r->raised);
 	splx(s);
 	look(r->unit, &r->lowered);

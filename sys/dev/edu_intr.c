@@ -303,8 +303,10 @@ static bool thread_burn(void *arg)
 	uint64_t n = edu_begin(u), until = clock_ns() + u->u_arg * NS_PER_US;
 
 	edu_bump(&u->u_count.ec_threads);
-	while (clock_ns() < until)
-		port_pause();
+	while (clock_ns() < until) {
+		for (unsigned i = 0; i < 100; i++)
+			atomic_signal_fence(memory_order_relaxed);
+	}
 	edu_done(u, n);
 	edu_finish(u);
 	edu_end(u);
