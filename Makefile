@@ -7,10 +7,12 @@
 #	make kernel			build/x86_64/ithaca.elf, with gcc and assertions
 #	make kernel CC=clang		build/x86_64-clang/
 #	make kernel CHECKED=0		build/x86_64-release/, without assertions
+#	make kernel SAN=all		build/x86_64-san/, with the sanitizers (man/sanitizers.9)
 #	make V=1 ...			shows the commands
 
 VERSION := 0.1.0
 CHECKED ?= 1
+SAN ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 MACHINE ?= x86_64
@@ -63,26 +65,31 @@ help:
 	@echo 'make iso         build/$(MACHINE)/ithaca.iso, which GRUB boots'
 	@echo 'make install     headers, library, ithaca.pc and the manual (PREFIX, DESTDIR)'
 	@echo 'make clean       remove build/'
-	@echo 'variables        CC=gcc|clang  CHECKED=1|0  MACHINE=x86_64  V=1'
+	@echo 'variables        CC=gcc|clang  CHECKED=1|0  SAN=ubsan|kasan|all  MACHINE=x86_64  V=1'
 
 else
 # ---------------------------------------------------------------- the inner make
 
-B := build/$(PORT)$(if $(filter clang,$(CC_KIND)),-clang)$(if $(filter 0,$(CHECKED)),-release)
+B := build/$(PORT)$(if $(filter clang,$(CC_KIND)),-clang)$(if $(filter 0,$(CHECKED)),-release)$(if \
+	$(SAN),-$(if $(filter all,$(SAN)),san,$(SAN)))
 
 include port/$(PORT)/rules.mk lib/rules.mk kern/rules.mk
 ifeq ($(PORT_KIND),kernel)
 include sys/rules.mk bench/rules.mk
+else ifneq ($(SAN),)
+$(error SAN=$(SAN): only for a kernel)
 else
 include tests/unit/rules.mk
 endif
+include sys/san/rules.mk
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wvla -Wundef
-CPPFLAGS := -Iinclude -Iport/$(PORT)/include -I$(B) -DITHACA_CHECKED=$(CHECKED)
+CPPFLAGS := -Iinclude -Iport/$(PORT)/include -I$(B) -DITHACA_CHECKED=$(CHECKED) \
+	$(SAN_CPPFLAGS)
 CFLAGS := -std=gnu11 -O2 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(PORT_CFLAGS) \
 	$(if $(filter 0,$(CHECKED)),-fomit-frame-pointer,-fno-omit-frame-pointer)
-COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS)
+COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(call san_flags,$<)
 LD ?= ld
 NM ?= nm
 AR ?= ar
@@ -96,7 +103,7 @@ $(error two sources in $(PORT) share a name but for the suffix)
 endif
 
 # Two stamps, rewritten only when they would differ: what the compiler is told, and what is linked.
-FLAGS_NOW := $(COMPILE) $(PORT_LDFLAGS) $(PORT_LDLIBS)
+FLAGS_NOW := $(COMPILE) $(call san_flags,any.c) $(SAN_LDFLAGS) $(PORT_LDFLAGS) $(PORT_LDLIBS)
 LIST_NOW := $(sort $(SRC))
 define stamp
 $(1): force
@@ -135,7 +142,7 @@ $(B)/assym.h: $(B)/assym.s
 
 # What this build compiles, for tools/tidy.
 sources:
-	@echo $(SRC) $(PORT_ASSYM)
+	@echo $(SRC) $(PORT_ASSYM) $(SAN_SRC)
 
 # ------------------------------------------------------------ compile_commands.json
 
@@ -189,7 +196,7 @@ ifeq ($(PORT_KIND),kernel)
 # Linked three times, because the table of symbols for backtraces is part of what it describes:
 # with an empty table, with one of the final size, and with the final addresses.  The last link
 # must not have moved anything, which is checked.
-LINK = $(LD) $(PORT_LDFLAGS) -T $(PORT_LDS)
+LINK = $(LD) $(PORT_LDFLAGS) $(SAN_LDFLAGS) -T $(PORT_LDS)
 KSYMS := $(B)/ksyms
 
 $(KSYMS)0.S: tools/mksyms $(B)/flags
@@ -226,7 +233,7 @@ iso: $(B)/ithaca.iso
 else
 # ------------------------------------------------------------ the unit tests, on the host
 
-CPPFLAGS += -Itests/unit
+CPPFLAGS += -Itests/unit -Isys
 
 $(B)/unit: $(OBJ) $(B)/list
 	$(call say,LINK,$@)

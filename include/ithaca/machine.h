@@ -66,6 +66,10 @@ void machine_set_page_source(uint64_t (*alloc)(void));
 extern const uintptr_t machine_map_base;
 extern const size_t machine_map_size;
 
+/* machine_shadow_early - the addresses that have their shadow from the start, for a kernel with
+ * sanitizers (sys/san): the image. For other memory machine_map() takes pages of the shadow too. */
+void machine_shadow_early(uintptr_t *base, size_t *size);
+
 /* ---- Interrupt controllers and CPUs, as the firmware's tables describe them ---- */
 
 struct machine_msi {

@@ -6,6 +6,7 @@
  *	0xffff888000000000  all RAM and the firmware's tables, 32 TiB at most
  *	0xffffc00000000000  machine_map() area of sys/mem: stacks, devices; 512 GiB
  *	0xffffd00000000000  the port's own pages: local controller, IOAPICs
+ *	0xffffe00000000000  shadow of all from 0xffff800000000000 up, in a kernel with sanitizers
  *	0xffffffff80000000  the kernel image, physical 0 upwards
  */
 #ifndef X86_LAYOUT_H
@@ -18,6 +19,10 @@
 #define X86_LAPIC_VA 0xffffd00000000000
 #define X86_IOAPIC_VA 0xffffd00000010000 /* 4096 bytes each */
 #define X86_PORT_END 0xffffd00000200000
+#define X86_SHADOW_BASE 0xffffe00000000000 /* PORT_SHADOW_OFFSET of rules.mk follows from it */
+#define X86_SHADOW_SIZE 0x0000100000000000
+#define X86_SHADOW_IMAGE 0xffffeffff0000000      /* of the kernel image */
+#define X86_SHADOW_IMAGE_SIZE 0x0000000000200000 /* for its first 16 MiB; kernel.ld checks */
 #define X86_KERNEL_BASE 0xffffffff80000000
 
 /* Segments of each CPU's GDT. */
@@ -30,7 +35,7 @@
 #define X86_IST_DF 2
 #define X86_IST_MC 3
 #define X86_IST_COUNT 3
-#define X86_IST_SIZE 8192
+#define X86_IST_SIZE (8192 << ITHACA_KASAN) /* checked frames are larger */
 
 /* Vectors: exceptions, then those that vector.c gives away, then the port's own. */
 #define X86_NVEC 256
@@ -41,7 +46,7 @@
 #define X86_VEC_ERROR 0xf2
 #define X86_VEC_SPURIOUS 0xff
 
-#define X86_BOOT_STACK_SIZE 32768
+#define X86_BOOT_STACK_SIZE (32768 << ITHACA_KASAN)
 
 /* Control registers. */
 #define CR0_PE 0x00000001

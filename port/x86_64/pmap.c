@@ -42,6 +42,7 @@
 
 extern char kernel_start[], kernel_text_end[], kernel_rodata_end[], kernel_end[];
 extern char x86_boot_guard[];
+extern char boot_shadow[]; /* in a kernel with ITHACA_KASAN only */
 
 const uintptr_t machine_map_base = X86_MAP_BASE;
 const size_t machine_map_size = X86_MAP_SIZE;
@@ -264,6 +265,9 @@ void x86_pmap_init(struct boot_info *boot, const struct boot_area *map, unsigned
 	image_map(kernel_text_end, kernel_rodata_end, PTE_NX);
 	image_map(kernel_rodata_end, x86_boot_guard, PTE_NX | PTE_W);
 	image_map(x86_boot_guard + PAGE_SIZE, kernel_end, PTE_NX | PTE_W);
+	if (ITHACA_KASAN)
+		range_map(X86_SHADOW_IMAGE, kernel_phys(boot_shadow), X86_SHADOW_IMAGE_SIZE,
+		    PTE_NX | PTE_W);
 	direct_map_all(map, nmap);
 	for (nspare = 0; nspare < SPARE_PAGES; nspare++)
 		spare_pages[nspare] = boot_page();
@@ -321,7 +325,8 @@ static bool mappable(uintptr_t va)
 {
 	return (va & PAGE_MASK) == 0 &&
 	    ((va >= X86_MAP_BASE && va - X86_MAP_BASE < X86_MAP_SIZE) ||
-		(va >= X86_LAPIC_VA && va < X86_PORT_END));
+		(va >= X86_LAPIC_VA && va < X86_PORT_END) ||
+		(ITHACA_KASAN && va >= X86_SHADOW_BASE && va - X86_SHADOW_BASE < X86_SHADOW_SIZE));
 }
 
 int machine_map(uintptr_t virt, uint64_t phys, unsigned flags)
@@ -343,6 +348,12 @@ void machine_unmap(uintptr_t virt)
 {
 	KASSERT(mappable(virt), "address %#lx is not in the mapping area", (unsigned long)virt);
 	page_unmap(virt);
+}
+
+void machine_shadow_early(uintptr_t *base, size_t *size)
+{
+	*base = (uintptr_t)kernel_start;
+	*size = (size_t)(kernel_end - kernel_start);
 }
 
 /* Global pages too: they go when CR4.PGE does. */

@@ -8,3 +8,5 @@ PORT_CFLAGS := -m64 -march=x86-64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-o
 	-ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -Isys
 PORT_LDFLAGS := -m elf_x86_64 -static -z max-page-size=4096 -z noexecstack --build-id=none
+# Where sanitizers keep the shadow of address a: (a >> 3) + this; see layout.h.
+PORT_SHADOW_OFFSET := 0xdffff00000000000

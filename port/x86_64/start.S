@@ -98,6 +98,14 @@ x86_start32:
 	movl $PHYS(boot_pdpt_high) + 3, %eax
 	movl %eax, PHYS(boot_pml4) + 511 * 8
 
+#if ITHACA_KASAN
+	/* The shadow of the image, which the boot stack is a part of: C uses it at once. */
+	movl $PHYS(boot_shadow) + 0x83, PHYS(boot_shadow_pd) + ((X86_SHADOW_IMAGE >> 21) & 511) * 8
+	movl $PHYS(boot_shadow_pd) + 3, \
+		PHYS(boot_shadow_pdpt) + ((X86_SHADOW_IMAGE >> 30) & 511) * 8
+	movl $PHYS(boot_shadow_pdpt) + 3, PHYS(boot_pml4) + ((X86_SHADOW_IMAGE >> 39) & 511) * 8
+#endif
+
 	movl $CR4_PAE, %eax
 	movl %eax, %cr4
 	movl $PHYS(boot_pml4), %eax
@@ -178,5 +186,15 @@ boot_pdpt_high:
 	.skip 4096
 boot_pd:
 	.skip 4 * 4096
+#if ITHACA_KASAN
+boot_shadow_pdpt:
+	.skip 4096
+boot_shadow_pd:
+	.skip 4096
+	.balign X86_SHADOW_IMAGE_SIZE
+	.globl boot_shadow
+boot_shadow:
+	.skip X86_SHADOW_IMAGE_SIZE
+#endif
 
 	.section .note.GNU-stack, "", @progbits

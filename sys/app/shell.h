@@ -38,6 +38,7 @@ extern const struct shell_cmd shell_irq_cmds[];
 extern const struct shell_cmd shell_top_cmds[];
 extern const struct shell_cmd shell_load_cmds[];
 extern const struct shell_cmd shell_spl_cmds[];
+extern const struct shell_cmd shell_san_cmds[];
 extern const struct shell_cmd shell_stress_cmds[];
 extern const struct shell_cmd shell_dev_cmds[];
 extern const struct shell_cmd shell_edu_cmds[];

@@ -19,6 +19,12 @@
  *   asked and the end of the object is SLACK until it is freed. Either is verified on the way
  *   back, so a late or an overlong write is found at the latest then, with its address.
  *
+ * - With ITHACA_KASAN the shadow says the same of every byte, so that the access itself is found:
+ *   each object has a red zone of KASAN_REDZONE bytes behind it, which ends in who asked for it and
+ *   who freed it; and freed objects are kept back for a while (sys/san/quarantine.c).
+ *
+ * A free has two halves: retire() checks and poisons, release() makes the memory anybody's.
+ *
  * Not for: stacks and windows (vmap.c), whole pages that nobody needs zeroed (page.c).
  * Read next: page.c beneath, mem.c for the doors to the core.
  */
@@ -31,6 +37,10 @@
 #include <ithaca/string.h>
 #include <stdatomic.h>
 
+#include "san/san.h"
+
+#define REDZONE (ITHACA_KASAN ? (size_t)KASAN_REDZONE : 0)
+#define CALLER __builtin_return_address(0)
 #define POISON 0xdb
 #define SLACK 0xa7
 #define SLAB_OBJECTS_MAX 256 /* bits of pg_used */
@@ -61,10 +71,14 @@ static _Atomic uint64_t large_objects, large_bytes;
 static _Atomic uint64_t failures, injected;
 static _Atomic uint64_t fail_after;
 
+static void describe(uintptr_t addr);
+
 void kmem_init(void)
 {
 	unsigned c = 0;
 
+	if (ITHACA_KASAN)
+		kasan_describe_with(describe);
 	for (unsigned i = 0; i < NCLASSES; i++) {
 		struct kmem_class *kc = &classes[i];
 
@@ -128,13 +142,35 @@ static void check_fill(const void *obj, const unsigned char *from, const unsigne
 		    *p);
 }
 
-/* Zero `size` bytes of an object that occupies `room`, and mark the rest. */
-static void *dress(void *obj, size_t size, size_t room)
+/* Who asked for an object and who freed it, at the end of its red zone; `room` as dress(). */
+static struct kasan_marks *marks_of(void *obj, size_t room)
+{
+	return (struct kasan_marks *)(void *)((unsigned char *)obj + room);
+}
+
+/* Zero `size` bytes of an object that occupies `room` (without the marks), and mark the rest. */
+static void *dress(void *obj, size_t size, size_t room, const void *caller)
 {
 	memset(obj, 0, size);
 	if (ITHACA_CHECKED)
 		memset((unsigned char *)obj + size, SLACK, room - size);
+	if (ITHACA_KASAN) {
+		*marks_of(obj, room) = (struct kasan_marks){.km_alloc = caller};
+		kasan_poison(obj, room + REDZONE, KASAN_HEAP_REDZONE);
+		kasan_unpoison(obj, size);
+	}
 	return obj;
+}
+
+/* The opposite: nobody may use the object any more. */
+static void strip(void *obj, size_t room, const void *caller)
+{
+	if (ITHACA_CHECKED)
+		memset(obj, POISON, room);
+	if (ITHACA_KASAN) {
+		marks_of(obj, room)->km_free = caller;
+		kasan_poison(obj, room + REDZONE, KASAN_HEAP_FREED);
+	}
 }
 
 /* Verify the rest behind `size`. */
@@ -163,6 +199,8 @@ static struct page *slab_new(struct kmem_class *kc)
 	memset(pg->pg_used, 0, sizeof(pg->pg_used));
 	if (ITHACA_CHECKED)
 		memset(machine_phys_to_virt(phys), POISON, PAGE_SIZE);
+	if (ITHACA_KASAN)
+		kasan_poison(machine_phys_to_virt(phys), PAGE_SIZE, KASAN_HEAP_UNUSED);
 	list_append(&kc->kc_slabs, &pg->pg_link);
 	kc->kc_nslabs++;
 	kc->kc_empty++;
@@ -202,8 +240,11 @@ static void *class_alloc(struct kmem_class *kc)
 		kc->kc_allocs++;
 	}
 	mutex_spin_exit(&kc->kc_lock);
+	if (ITHACA_KASAN && obj != NULL)
+		kasan_unpoison(obj, kc->kc_size);
 	if (obj != NULL)
-		check_fill(obj, obj, obj + kc->kc_size, POISON, "written after it was freed");
+		check_fill(obj, obj, obj + kc->kc_size - REDZONE, POISON,
+		    "written after it was freed");
 	return obj;
 }
 
@@ -229,12 +270,12 @@ static struct page *slab_put(struct kmem_class *kc, struct page *pg, unsigned in
 	return pg;
 }
 
-static void class_free(struct kmem_class *kc, void *obj, size_t size)
+/* The object's number in its slab; asserts that it is an object in use. */
+static unsigned class_index(struct kmem_class *kc, const void *obj, size_t size)
 {
 	struct page *pg = page_of(machine_virt_to_phys(obj));
 	unsigned offset = (unsigned)((uintptr_t)obj & (PAGE_SIZE - 1));
 	unsigned index = offset / kc->kc_size;
-	struct page *empty;
 
 	KASSERT(pg != NULL && pg->pg_state == PAGE_SLAB && pg->pg_class == kc - classes,
 	    "kmem_free(%p, %zu): no object of that size", obj, size);
@@ -242,9 +283,25 @@ static void class_free(struct kmem_class *kc, void *obj, size_t size)
 	    size);
 	KASSERT((pg->pg_used[index / 64] >> index % 64 & 1) != 0,
 	    "kmem_free(%p, %zu): freed already", obj, size);
-	check_slack(obj, size, kc->kc_size);
+	return index;
+}
+
+static void class_retire(struct kmem_class *kc, void *obj, size_t size, const void *caller)
+{
 	if (ITHACA_CHECKED)
-		memset(obj, POISON, kc->kc_size);
+		(void)class_index(kc, obj, size);
+	if (ITHACA_KASAN)
+		kasan_unpoison(obj, kc->kc_size);
+	check_slack(obj, size, kc->kc_size - REDZONE);
+	strip(obj, kc->kc_size - REDZONE, caller);
+}
+
+static void class_release(struct kmem_class *kc, void *obj, size_t size)
+{
+	struct page *pg = page_of(machine_virt_to_phys(obj));
+	unsigned index = class_index(kc, obj, size);
+	struct page *empty;
+
 	mutex_spin_enter(&kc->kc_lock);
 	empty = slab_put(kc, pg, index);
 	mutex_spin_exit(&kc->kc_lock);
@@ -265,57 +322,172 @@ static void *large_alloc(unsigned order)
 	return machine_phys_to_virt(phys);
 }
 
-static void large_free(void *p, size_t size, unsigned order)
+static void large_retire(void *p, size_t size, unsigned order, const void *caller)
 {
 	uint64_t phys = machine_virt_to_phys(p);
 	struct page *pg = page_of(phys);
+	size_t room = ((size_t)PAGE_SIZE << order) - REDZONE;
 
 	KASSERT(phys % PAGE_SIZE == 0 && pg != NULL && order <= PAGE_ORDER_MAX,
 	    "kmem_free(%p, %zu): no such object", p, size);
 	/* What is wrong with its state, page_free() tells better. */
-	if (pg->pg_state == PAGE_USED && pg->pg_order == order)
-		check_slack(p, size, (size_t)PAGE_SIZE << order);
-	page_free(phys, order);
+	if (pg->pg_state != PAGE_USED || pg->pg_order != order)
+		return;
+	if (ITHACA_KASAN)
+		kasan_unpoison(p, room + REDZONE);
+	check_slack(p, size, room);
+	if (ITHACA_KASAN)
+		strip(p, room, caller);
+}
+
+static void large_release(const void *p, unsigned order)
+{
+	page_free(machine_virt_to_phys(p), order);
 	atomic_fetch_sub_explicit(&large_objects, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&large_bytes, (uint64_t)PAGE_SIZE << order, memory_order_relaxed);
 }
 
+static unsigned large_order(size_t size)
+{
+	return page_order(size + REDZONE);
+}
+
 /* ---- the door ---- */
+
+/* An object that may be used by nobody yet, and of how many bytes it is, *room. */
+static void *object_take(size_t size, size_t *room)
+{
+	if (size + REDZONE <= CLASS_MAX) {
+		struct kmem_class *kc = &classes[class_by_size[(size + REDZONE + 15) / 16]];
+
+		*room = kc->kc_size - REDZONE;
+		return class_alloc(kc);
+	}
+	*room = ((size_t)PAGE_SIZE << large_order(size)) - REDZONE;
+	return large_alloc(large_order(size));
+}
 
 void *kmem_alloc(size_t size)
 {
+	const void *caller = CALLER;
+	void *p = NULL;
 	size_t room;
-	void *p;
 
 	if (kmem_fail_now())
 		return NULL;
-	if (size <= CLASS_MAX) {
-		struct kmem_class *kc = &classes[class_by_size[(size + 15) / 16]];
-
-		room = kc->kc_size;
-		p = class_alloc(kc);
-	} else if (size <= KMEM_SIZE_MAX) {
-		room = (size_t)PAGE_SIZE << page_order(size);
-		p = large_alloc(page_order(size));
-	} else {
-		room = 0;
-		p = NULL;
+	if (size <= KMEM_SIZE_MAX - REDZONE) {
+		p = object_take(size, &room);
+		if (ITHACA_KASAN && p == NULL) {
+			kmem_drain();
+			p = object_take(size, &room);
+		}
 	}
 	if (p == NULL) {
 		kmem_failed();
 		return NULL;
 	}
-	return dress(p, size, room);
+	return dress(p, size, room, caller);
+}
+
+static void release(void *p, size_t size)
+{
+	if (size + REDZONE <= CLASS_MAX)
+		class_release(&classes[class_by_size[(size + REDZONE + 15) / 16]], p, size);
+	else
+		large_release(p, large_order(size));
+}
+
+/* Free for good what was kept back: all, or what is too much. */
+static void let_go(bool all)
+{
+	size_t size;
+	void *p;
+
+	while (kasan_let_go(all, &p, &size))
+		release(p, size);
+}
+
+void kmem_drain(void)
+{
+	if (ITHACA_KASAN)
+		let_go(true);
 }
 
 void kmem_free(void *p, size_t size)
 {
+	const void *caller = CALLER;
+
 	if (p == NULL)
 		return;
-	if (size <= CLASS_MAX)
-		class_free(&classes[class_by_size[(size + 15) / 16]], p, size);
+	if (ITHACA_KASAN && kasan_kind_at(p) == KASAN_HEAP_FREED) {
+		kasan_freed_twice(p, size, caller);
+		return;
+	}
+	if (size + REDZONE <= CLASS_MAX)
+		class_retire(&classes[class_by_size[(size + REDZONE + 15) / 16]], p, size, caller);
 	else
-		large_free(p, size, page_order(size));
+		large_retire(p, size, large_order(size), caller);
+	if (ITHACA_KASAN && kasan_hold(p, size))
+		let_go(false);
+	else
+		release(p, size);
+}
+
+/* ---- for the sanitizer's reports ---- */
+
+/* It reads what it has poisoned itself, so it goes unchecked. */
+static void describe_object(const char *what, unsigned char *obj, size_t room, uintptr_t addr)
+    __attribute__((no_sanitize_address));
+static void describe_object(const char *what, unsigned char *obj, size_t room, uintptr_t addr)
+{
+	const struct kasan_marks *km = marks_of(obj, room - REDZONE);
+	unsigned kind = kasan_kind_at(obj);
+	char where[64];
+
+	kprintf("  byte %llu of the object %p, %s of %zu bytes, %s\n",
+	    (unsigned long long)(addr - (uintptr_t)obj), (void *)obj, what, room,
+	    kind == KASAN_HEAP_FREED        ? "freed"
+		: kind == KASAN_HEAP_UNUSED ? "never handed out"
+					    : "in use");
+	if (kind == KASAN_HEAP_UNUSED)
+		return;
+	port_symbol(km->km_alloc, where, sizeof(where));
+	kprintf("  asked for in %s\n", where);
+	if (kind != KASAN_HEAP_FREED)
+		return;
+	port_symbol(km->km_free, where, sizeof(where));
+	kprintf("  freed in %s\n", where);
+}
+
+/* Which object is that? Takes no lock: what changes meanwhile is told wrong, at worst. */
+static void describe(uintptr_t addr)
+{
+	uint64_t phys = machine_virt_to_phys((const void *)addr);
+	struct page *pg = page_of(phys);
+
+	if (pg == NULL || addr != (uintptr_t)machine_phys_to_virt(phys))
+		return;
+	if (pg->pg_state == PAGE_SLAB) {
+		unsigned size = classes[pg->pg_class].kc_size;
+		unsigned index = (unsigned)(phys % PAGE_SIZE / size);
+		unsigned char *slab = machine_phys_to_virt(page_phys(pg));
+
+		if (index < classes[pg->pg_class].kc_per_slab)
+			describe_object("class", slab + (size_t)index * size, size, addr);
+		return;
+	}
+	for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++) {
+		uint64_t size = (uint64_t)PAGE_SIZE << order;
+
+		pg = page_of(phys & ~(size - 1));
+		if (pg == NULL || pg->pg_order < order)
+			continue;
+		if (pg->pg_state == PAGE_USED)
+			describe_object("pages", machine_phys_to_virt(page_phys(pg)),
+			    (size_t)PAGE_SIZE << pg->pg_order, addr);
+		if (pg->pg_state == PAGE_USED || pg->pg_state == PAGE_FREE)
+			return;
+	}
 }
 
 void kmem_stats_get(struct kmem_stats *ks)

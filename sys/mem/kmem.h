@@ -51,6 +51,9 @@ uint64_t kmem_fail_left(void);
 bool kmem_fail_now(void);
 void kmem_failed(void);
 
+/* kmem_drain - with ITHACA_KASAN: free for good all that is kept back to find late uses. */
+void kmem_drain(void);
+
 /* kmem_stats_get - the sums at this moment. kmem_dump - a line a class. As kmem_alloc(). */
 void kmem_stats_get(struct kmem_stats *ks);
 void kmem_dump(void (*print)(const char *fmt, ...));

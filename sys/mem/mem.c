@@ -15,6 +15,7 @@
 #include "page.h"
 #include "vmap.h"
 
+#include "san/san.h"
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/sysctl.h>
@@ -47,9 +48,13 @@ static uint64_t table_page(void)
 void mem_init(const struct boot_info *boot)
 {
 	page_init(boot->ram, boot->nram);
+	machine_set_page_source(table_page);
+	if (ITHACA_KASAN) {
+		kasan_init(boot->ram, boot->nram, table_page);
+		page_poison_free();
+	}
 	kmem_init();
 	vmap_init(machine_map_base, machine_map_size);
-	machine_set_page_source(table_page);
 }
 
 /* ---- What it shows ---- */
@@ -98,6 +103,7 @@ static uint64_t mem_get(struct sysctl *sy)
 	struct kmem_stats ks;
 	struct vmap_stats vs;
 
+	kmem_drain();
 	page_stats_get(&ps);
 	kmem_stats_get(&ks);
 	vmap_stats_get(&vs);

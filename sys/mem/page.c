@@ -27,6 +27,8 @@
 #include <ithaca/string.h>
 #include <stdbool.h>
 
+#include "san/san.h"
+
 #define PAGE_SHIFT 12
 #define PAGE_POISON 0xd7
 #define DMA32_LIMIT ((uint64_t)1 << 32)
@@ -244,6 +246,8 @@ uint64_t page_alloc_below(unsigned order, unsigned flags, uint64_t limit)
 	if (phys == 0)
 		stats.ps_failures++;
 	mutex_spin_exit(&page_lock);
+	if (ITHACA_KASAN && phys != 0)
+		kasan_unpoison(machine_phys_to_virt(phys), (size_t)PAGE_SIZE << order);
 	if (phys != 0 && (flags & PAGE_ZERO) != 0)
 		memset(machine_phys_to_virt(phys), 0, (size_t)PAGE_SIZE << order);
 	return phys;
@@ -287,12 +291,31 @@ void page_free(uint64_t phys, unsigned order)
 	    pg->pg_state);
 	KASSERT(pg->pg_order == order, "page_free(%#llx, %u): it was asked with order %u",
 	    (unsigned long long)phys, order, pg->pg_order);
+	if (ITHACA_KASAN)
+		kasan_unpoison(machine_phys_to_virt(phys), (size_t)PAGE_SIZE << order);
 	if (ITHACA_CHECKED)
 		memset(machine_phys_to_virt(phys), PAGE_POISON, (size_t)PAGE_SIZE << order);
+	if (ITHACA_KASAN)
+		kasan_poison(machine_phys_to_virt(phys), (size_t)PAGE_SIZE << order,
+		    KASAN_PAGE_FREE);
 	mutex_spin_enter(&page_lock);
 	pg->pg_state = PAGE_TAIL;
 	free_merged(sg, pfn, order);
 	mutex_spin_exit(&page_lock);
+}
+
+void page_poison_free(void)
+{
+	struct list *e;
+
+	for (unsigned n = 0; ITHACA_KASAN && n < nsegs * (PAGE_ORDER_MAX + 1); n++) {
+		unsigned order = n % (PAGE_ORDER_MAX + 1);
+
+		LIST_EACH(e, &segs[n / (PAGE_ORDER_MAX + 1)].sg_free[order])
+			kasan_poison(machine_phys_to_virt(
+					 page_phys(container_of(e, struct page, pg_link))),
+			    (size_t)PAGE_SIZE << order, KASAN_PAGE_FREE);
+	}
 }
 
 void page_stats_get(struct page_stats *ps)

@@ -84,6 +84,9 @@ static inline uint64_t page_phys(const struct page *pg)
 /* page_order - the least order whose block holds `size` bytes; may be above PAGE_ORDER_MAX. */
 unsigned page_order(size_t size);
 
+/* page_poison_free - with ITHACA_KASAN: mark in the shadow what is free. mem_init() calls it. */
+void page_poison_free(void);
+
 /* page_stats_get - the counts at this moment. Contexts as page_alloc(). */
 void page_stats_get(struct page_stats *ps);
 

@@ -35,6 +35,8 @@
 #include <ithaca/print.h>
 #include <stdbool.h>
 
+#include "san/san.h"
+
 #define STACK_PAGES (VMAP_STACK_SIZE / PAGE_SIZE)
 #define HASH_SIZE 256
 #define GUARD_PAGES 1
@@ -294,6 +296,12 @@ static void stacks_release(struct list *batch, size_t pages)
 
 	LIST_EACH(e, batch)
 		unmap(container_of(e, struct vrange, vr_link), pages);
+	/* What the shadow says of these addresses is for nobody who maps them next. */
+	LIST_EACH(e, batch) {
+		if (ITHACA_KASAN)
+			kasan_unpoison((void *)range_va(container_of(e, struct vrange, vr_link)),
+			    VMAP_STACK_SIZE);
+	}
 	forget();
 	while ((e = list_take(batch)) != NULL) {
 		struct vrange *vr = container_of(e, struct vrange, vr_link);
@@ -322,7 +330,7 @@ static bool stack_fill(struct vrange *vr)
 			break;
 		}
 	}
-	if (done == STACK_PAGES)
+	if (done == STACK_PAGES && (!ITHACA_KASAN || kasan_cover(range_va(vr), VMAP_STACK_SIZE)))
 		return true;
 	list_append(&batch, &vr->vr_link);
 	stacks_release(&batch, done);
@@ -355,6 +363,8 @@ void *vmap_stack_alloc(size_t *size)
 		stats.vs_stacks++;
 		mutex_spin_exit(&vmap_lock);
 	}
+	if (ITHACA_KASAN)
+		kasan_unpoison((void *)range_va(vr), VMAP_STACK_SIZE);
 	*size = VMAP_STACK_SIZE;
 	return (void *)range_va(vr);
 }
@@ -369,6 +379,8 @@ void vmap_stack_free(void *base, size_t size)
 	KASSERT(vr != NULL && vr->vr_stack && !vr->vr_cached, "stack %p: not one, or freed already",
 	    base);
 	KASSERT(size == VMAP_STACK_SIZE, "stack %p freed with size %#zx", base, size);
+	if (ITHACA_KASAN)
+		kasan_poison(base, VMAP_STACK_SIZE, KASAN_STACK_FREED);
 	vr->vr_cached = true;
 	list_prepend(&stack_cache, &vr->vr_link);
 	stats.vs_stacks--;

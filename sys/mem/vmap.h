@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VMAP_STACK_SIZE ((size_t)16 << 10)
+#define VMAP_STACK_SIZE ((size_t)16 << (10 + ITHACA_KASAN)) /* checked frames are larger */
 #define VMAP_STACK_CACHE 64 /* freed stacks that stay mapped, at most */
 
 struct vmap_stats {
