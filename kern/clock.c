@@ -4,10 +4,10 @@
  *
  * Tickless: no interrupt comes unless somebody asked for one. Those who may ask are few and each
  * keeps its own wishes: callout.c (the earliest callout of this CPU), sched.c (the end of a time
- * slice, when others wait), storm.c (a look at the sources). A wish is told with clock_want(),
- * which only ever brings the deadline nearer. When the interrupt comes it tells nobody what it
- * came for: all of them are asked what is due, and each answers when to look again. So a wish
- * that was taken back, or an interrupt that came early or for nothing, costs one round of
+ * slice, when others wait), storm.c (a look at the sources), heartbeat.c (a beat). A wish is told
+ * with clock_want(), which only ever brings the deadline nearer. When the interrupt comes it tells
+ * nobody what it came for: all of them are asked what is due, and each answers when to look again.
+ * So a wish that was taken back, or an interrupt that came early or for nothing, costs one round of
  * questions and changes nothing; and a deadline is never lost, because whoever is asked answers
  * from its own state.
  *
@@ -22,6 +22,7 @@
 #include <ithaca/callout.h>
 #include <ithaca/cpu.h>
 #include <ithaca/entry.h>
+#include <ithaca/heartbeat.h>
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -63,6 +64,7 @@ void clock_intr(void)
 	next_ns = callout_tick(ci, now_ns);
 	next_ns = sooner(next_ns, sched_slice(ci, now_ns));
 	next_ns = sooner(next_ns, storm_tick(ci, now_ns));
+	next_ns = sooner(next_ns, heartbeat_tick(ci, ipl, now_ns));
 	/* Armed even if it is the deadline that just came: a clock may be early by its rounding. */
 	next_ns = sooner(next_ns, ci->ci_clock_next);
 	if (next_ns != UINT64_MAX) {

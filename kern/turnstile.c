@@ -251,7 +251,7 @@ void turnstile_block(const void *obj, const char *name, unsigned kind, struct lw
 	if (ts->ts_owner != NULL)
 		owner =
 		    ts->ts_owner; /* a reader on its way out is forgotten before it is paid back */
-	ithread_leaving(l); /* before its place is found */
+	ithread_leaving(l);       /* before its place is found */
 	l->l_turnstile = NULL;
 	l->l_wmesg = name;
 	l->l_wait_kind = (uint8_t)kind;
@@ -348,6 +348,20 @@ unsigned turnstile_take_some(const void *obj, unsigned kind, int pri, unsigned m
 		n++;
 	}
 	return n;
+}
+
+struct lwp *turnstile_owner(const void *obj)
+{
+	bool intr = port_intr_disable();
+	struct turnstile *ts;
+	struct lwp *owner;
+
+	spin_lock(&chain_of(obj)->tc_lock);
+	ts = turnstile_lookup(obj);
+	owner = ts != NULL ? ts->ts_owner : NULL;
+	spin_unlock(&chain_of(obj)->tc_lock);
+	port_intr_restore(intr);
+	return owner;
 }
 
 void turnstile_dump(void)

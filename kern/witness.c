@@ -335,7 +335,7 @@ static void leaks(const char *what, const char *name, const void *fn, struct wit
 		if (!witness_begin(WITNESS_LEAK, WITNESS_GET(wl->wl_held[i].wh_class),
 			(uintptr_t)fn, &intr))
 			continue;
-		port_symbol(fn, at, sizeof(at));
+		port_symbol((const char *)fn + 1, at, sizeof(at)); /* no return address */
 		witness_say("witness: %s \"%s\" (%s) on cpu%u ends and holds a mutex\n", what, name,
 		    at, curcpu()->ci_index);
 		witness_say_held("entered", &wl->wl_held[i]);

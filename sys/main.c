@@ -22,6 +22,7 @@
 #include <ithaca/clock.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
+#include <ithaca/heartbeat.h>
 #include <ithaca/machine.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -140,6 +141,9 @@ void sys_main(const struct boot_info *boot)
 	error = storm_init();
 	if (error != 0)
 		kprintf("storm: sources are not watched: %s\n", errno_name(error));
+	error = heartbeat_init();
+	if (error != 0)
+		kprintf("heartbeat: CPUs are not watched: %s\n", errno_name(error));
 	error = tty_attach();
 	if (error != 0)
 		kprintf("tty: %s: nobody to read from\n", errno_name(error));

@@ -123,6 +123,16 @@ void port_stop_others(void);
 /* port_backtrace - print the callers, symbolised where possible. For panic(). */
 void port_backtrace(void);
 
+/* port_probe - ask `ci`, by an interrupt that cannot be shut out, to show that it executes
+ * instructions, and return how often it has answered so far, this time not counted; UINT64_MAX
+ * always: there is no such interrupt. It answers by counting and goes on where it was. For
+ * heartbeat.c; interrupts off. */
+uint64_t port_probe(struct cpu *ci);
+
+/* port_backtrace_cpu - print the callers on another CPU, which port_stop_others() has stopped. For
+ * panic(). */
+void port_backtrace_cpu(struct cpu *ci);
+
 /* port_symbol - where in the program `addr` is, as text in buf: "function+0x12", or the address
  * where there are no names. A return address is looked up less one. Any context. */
 void port_symbol(const void *addr, char *buf, size_t size);

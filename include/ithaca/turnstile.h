@@ -70,6 +70,10 @@ int turnstile_waits(const void *obj, unsigned kind);
 unsigned turnstile_take_some(const void *obj, unsigned kind, int pri, unsigned max,
     struct list *out);
 
+/* turnstile_owner - who is lent to by those that wait for `obj`, or NULL. Any context, no chain
+ * locked. */
+struct lwp *turnstile_owner(const void *obj);
+
 /* turnstile_repri - l_basepri changed, or what is lent: work out l_pri, along the whole chain.
  * Interrupts off, no lock held. */
 void turnstile_repri(struct lwp *l);

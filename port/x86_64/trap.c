@@ -11,7 +11,8 @@
  * locks: this must work whoever holds what. Nothing here touches an address that x86_pmap_valid()
  * has not found mapped.
  *
- * An NMI means "stop" once port_stop_others() has said so, and is an error else.
+ * An NMI means "stop" once port_stop_others() has said so, an answer if port_probe() has asked, and
+ * is an error else.
  *
  *	CPU a, panicking                     CPU b, wherever it is
  *	port_stop_others: stopper = a
@@ -173,9 +174,8 @@ static bool in_guard(const struct lwp *l, uintptr_t addr)
 
 /* Without frame pointers: whatever on the stack might be a return address. Of an exception, the
  * stack that it interrupted. */
-static void stack_scan(const struct lwp *l, uintptr_t sp)
+static void stack_scan(const struct lwp *l, const struct trapframe *tf, uintptr_t sp)
 {
-	const struct trapframe *tf = x86_cpu(curcpu())->xc_trap;
 	unsigned found = 0;
 	uintptr_t word;
 
@@ -194,16 +194,8 @@ static void stack_scan(const struct lwp *l, uintptr_t sp)
 	}
 }
 
-void port_backtrace(void)
+static void frames_print(struct lwp *l, uintptr_t fp)
 {
-	uintptr_t fp = (uintptr_t)__builtin_frame_address(0);
-	struct lwp *l = curlwp;
-
-	if (!ITHACA_CHECKED) {
-		stack_scan(l, fp);
-		return;
-	}
-	kprintf("backtrace:\n");
 	for (unsigned n = 0; fp != 0; n++) {
 		if (n == FRAMES_MAX) {
 			kprintf("  ... more than %u frames\n", FRAMES_MAX);
@@ -211,6 +203,35 @@ void port_backtrace(void)
 		}
 		fp = frame_next(fp, &l);
 	}
+}
+
+void port_backtrace(void)
+{
+	uintptr_t fp = (uintptr_t)__builtin_frame_address(0);
+
+	if (!ITHACA_CHECKED) {
+		stack_scan(curlwp, x86_cpu(curcpu())->xc_trap, fp);
+		return;
+	}
+	kprintf("backtrace:\n");
+	frames_print(curlwp, fp);
+}
+
+void port_backtrace_cpu(struct cpu *ci)
+{
+	/* Pairs with the release store in x86_trap(). */
+	const struct trapframe *tf =
+	    atomic_load_explicit(&x86_cpu(ci)->xc_stopped, memory_order_acquire);
+
+	if (tf == NULL) {
+		kprintf("  it did not stop\n");
+		return;
+	}
+	print_place("   ", tf->rip);
+	if (ITHACA_CHECKED)
+		frames_print(ci->ci_curlwp, tf->rbp);
+	else
+		stack_scan(ci->ci_curlwp, tf, tf->rsp);
 }
 
 /* ---- Exceptions ---- */
@@ -254,6 +275,12 @@ void x86_trap(struct trapframe *tf)
 	}
 	if (tf->vector == VEC_NMI && by == xc)
 		return; /* late, or another's; this CPU has enough to do */
+	/* Pairs with the store in port_probe(). */
+	if (tf->vector == VEC_NMI &&
+	    atomic_exchange_explicit(&xc->xc_probed, false, memory_order_relaxed)) {
+		atomic_fetch_add_explicit(&xc->xc_answers, 1, memory_order_relaxed);
+		return;
+	}
 	xc->xc_trap = tf;
 	trap_panic(tf);
 }
@@ -301,7 +328,18 @@ static void x86_trap_dump(void)
 	}
 }
 
-/* ---- Stopping the others ---- */
+/* ---- Asking, and stopping the others ---- */
+
+uint64_t port_probe(struct cpu *ci)
+{
+	struct x86_cpu *xc = x86_cpu(ci);
+	uint64_t answers = atomic_load_explicit(&xc->xc_answers, memory_order_relaxed);
+
+	/* Pairs with the exchange in x86_trap(). One that was not answered is not sent again. */
+	if (!atomic_exchange_explicit(&xc->xc_probed, true, memory_order_relaxed))
+		x86_lapic_nmi(ci->ci_hwid);
+	return answers;
+}
 
 void port_stop_others(void)
 {

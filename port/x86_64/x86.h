@@ -49,6 +49,8 @@ struct x86_cpu {
 	uint64_t xc_clock_deadline;              /* (i) clock.c: counter value, UINT64_MAX: none */
 	struct trapframe *xc_trap;               /* (i) the exception that this CPU is dying of */
 	struct trapframe *_Atomic xc_stopped;    /* (~) stopped by port_stop_others(), here */
+	_Atomic bool xc_probed;                  /* (~) an NMI of port_probe() is on its way */
+	_Atomic uint64_t xc_answers;             /* (~) own CPU counts: those it has taken */
 	_Atomic unsigned xc_start;               /* (~) smp.c: START_* */
 	uint64_t xc_gdt[5];                      /* (a) null, code, data, TSS (two) */
 	struct x86_tss xc_tss;                   /* (a) */

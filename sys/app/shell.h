@@ -40,6 +40,7 @@ extern const struct shell_cmd shell_load_cmds[];
 extern const struct shell_cmd shell_spl_cmds[];
 extern const struct shell_cmd shell_san_cmds[];
 extern const struct shell_cmd shell_stress_cmds[];
+extern const struct shell_cmd shell_check_cmds[];
 extern const struct shell_cmd shell_dev_cmds[];
 extern const struct shell_cmd shell_edu_cmds[];
 extern const struct shell_cmd shell_tty_cmds[];
