@@ -56,6 +56,7 @@
  */
 #include <ithaca/intr.h>
 
+#include <ithaca/continue.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
 #include <ithaca/hint.h>
@@ -343,7 +344,9 @@ static int intr_check(int ipl, unsigned flags, intr_filter_t *filter, intr_threa
 {
 	if (filter == NULL && thread == NULL)
 		return EINVAL;
-	if (flags & ~(unsigned)(INTR_MANUAL | INTR_EXCL | INTR_MIGRATE))
+	if (flags &
+	    ~(unsigned)(INTR_MANUAL | INTR_EXCL | INTR_MIGRATE | INTR_CONTINUE |
+		INTR_CONTINUE_SLEEP | INTR_SLOTS_MASK))
 		return EINVAL;
 	if ((flags & INTR_MANUAL) && thread == NULL)
 		return EINVAL;
@@ -395,6 +398,14 @@ static void intr_unlink(struct intr_source *is, struct intr_handler *ih)
 	is->is_nhandlers--;
 }
 
+static void intr_free(struct intr_handler *ih)
+{
+	continue_detach(ih);
+	if (ih->ih_stats != NULL)
+		port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
+	port_mem_free(ih, sizeof(*ih));
+}
+
 int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned flags,
     intr_filter_t *filter, intr_thread_t *thread, void *arg, struct intr_handler **out)
 {
@@ -407,10 +418,6 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	if (ih == NULL)
 		return ENOMEM;
 	ih->ih_stats = port_mem_alloc(CPU_MAX * sizeof(*ih->ih_stats));
-	if (ih->ih_stats == NULL) {
-		port_mem_free(ih, sizeof(*ih));
-		return ENOMEM;
-	}
 	kstrlcpy(ih->ih_name, name, sizeof(ih->ih_name));
 	ih->ih_filter = filter;
 	ih->ih_thread = thread;
@@ -421,12 +428,16 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	ih->ih_level = is->is_trigger == INTR_LEVEL;
 	ih->ih_special = ih->ih_level || (flags & INTR_MANUAL) || thread == NULL;
 	ih->ih_pending = (uint16_t)(1u << ipl);
+	error = ih->ih_stats != NULL ? continue_attach(ih, flags) : ENOMEM;
+	if (error) {
+		intr_free(ih);
+		return error;
+	}
 	mutex_enter(&intr_mutex);
 	error = intr_room(is, flags);
 	if (error) {
 		mutex_exit(&intr_mutex);
-		port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
-		port_mem_free(ih, sizeof(*ih));
+		intr_free(ih);
 		return error;
 	}
 	*out = ih; /* before the first interrupt: a filter may want it for hwi_sched() */
@@ -459,7 +470,7 @@ int intr_disestablish(struct intr_handler *ih)
 {
 	struct intr_source *is = ih->ih_source;
 
-	if (curlwp->l_handler == ih)
+	if (curlwp->l_handler == ih || continue_mine(ih))
 		return EDEADLK;
 	mutex_enter(&intr_mutex);
 	if (is->is_nhandlers == 1)
@@ -476,8 +487,7 @@ int intr_disestablish(struct intr_handler *ih)
 	if (ih->ih_thread != NULL)
 		ithread_handlers(-1);
 	cpu_barrier(); /* whoever ended the last run may be looking at ih_dying still */
-	port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
-	port_mem_free(ih, sizeof(*ih));
+	intr_free(ih); /* once its continuations have run */
 	return 0;
 }
 
@@ -529,10 +539,12 @@ static void intr_dump_handlers(const struct intr_source *is)
 
 	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_relaxed);
 	     ih != NULL && n < INTR_HANDLERS_MAX;
-	     ih = atomic_load_explicit(&ih->ih_next, memory_order_relaxed), n++)
+	     ih = atomic_load_explicit(&ih->ih_next, memory_order_relaxed), n++) {
 		kprintf("    %-16s %-6s %s%s%s\n", ih->ih_name, spl_name(ih->ih_ipl),
 		    state[atomic_load_explicit(&ih->ih_state, memory_order_relaxed) & 3],
 		    ih->ih_filter ? ", filter" : "", ih->ih_flags & INTR_MANUAL ? ", manual" : "");
+		continue_dump(ih);
+	}
 }
 
 static void intr_dump_queue(const struct cpu *ci, int ipl)

@@ -27,9 +27,14 @@
 #define FILTER_SCHEDULE_THREAD 0x2 /* run my thread function; alone: it will say whose it was */
 
 /* Flags of a handler. */
-#define INTR_MANUAL 0x01  /* never queued by dispatch, only by hwi_sched() */
-#define INTR_EXCL 0x02    /* shares its source with nobody */
-#define INTR_MIGRATE 0x04 /* an idle CPU may drain it when its own is backlogged */
+#define INTR_MANUAL 0x01         /* never queued by dispatch, only by hwi_sched() */
+#define INTR_EXCL 0x02           /* shares its source with nobody */
+#define INTR_MIGRATE 0x04        /* an idle CPU may drain it when its own is backlogged */
+#define INTR_CONTINUE 0x08       /* will call intr_continue() (continue.h) */
+#define INTR_CONTINUE_SLEEP 0x10 /* will call intr_continue_sleep() */
+#define INTR_SLOTS(n) ((n) << 8) /* for so many at a time of each kind, 1 to 255 */
+#define INTR_SLOTS_MASK INTR_SLOTS(0xffu)
+#define INTR_SLOTS_DEFAULT 16
 
 #define INTR_NAME_MAX 24
 #define INTR_HANDLERS_MAX 32 /* of one source */
@@ -44,6 +49,9 @@ typedef unsigned intr_filter_t(void *arg);
 typedef bool intr_thread_t(void *arg);
 
 struct intr_source;
+struct later;
+
+enum { LATER_SOFT, LATER_SLEEP, LATER_KINDS };
 
 /* How a controller does what intr.c asks. mask and unmask: any context, interrupts off. */
 struct intr_pic {
@@ -85,6 +93,7 @@ struct intr_handler {
 	struct intr_handler *ih_qnext;        /* (i) next in the pending queue */
 	struct intr_source *ih_source;        /* (a) */
 	struct intr_stats *ih_stats;          /* (a) one a CPU */
+	struct later *ih_later[LATER_KINDS];  /* (a) continue.c: its continuations, or NULL */
 	char ih_name[INTR_NAME_MAX];          /* (a) */
 };
 
@@ -111,8 +120,8 @@ struct intr_source {
 
 /* Members of is_set that are not handlers. */
 #define IS_SET_HANDLERS (((uint64_t)1 << 62) - 1) /* all that are */
-#define IS_SET_DISABLED ((uint64_t)1 << 62) /* no handler established */
-#define IS_SET_STORM ((uint64_t)1 << 63)    /* storm.c holds it */
+#define IS_SET_DISABLED ((uint64_t)1 << 62)       /* no handler established */
+#define IS_SET_STORM ((uint64_t)1 << 63)          /* storm.c holds it */
 
 /*
  * intr_source_create - a controller or bus announces a source, masked, that goes to `ci`.
@@ -128,8 +137,9 @@ int intr_source_destroy(struct intr_source *is);
  * (IPL_BIO to IPL_TTY; a handler with a filter alone may say IPL_VM). The first one unmasks the
  * source. It may be called at once, even before this returns.
  * Thread context; may block. On success *out is the handle.
- * EINVAL: no function, bad level or flags, INTR_MANUAL without a thread function. EBUSY: the source
- * is exclusive, or INTR_EXCL asked for one that is in use. ENOSPC: INTR_HANDLERS_MAX. ENOMEM.
+ * EINVAL: no function, bad level or flags, INTR_MANUAL without a thread function, INTR_SLOTS()
+ * without a kind of continuation. EBUSY: the source is exclusive, or INTR_EXCL asked for one that
+ * is in use. ENOSPC: INTR_HANDLERS_MAX. ENOMEM.
  */
 int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned flags,
     intr_filter_t *filter, intr_thread_t *thread, void *arg, struct intr_handler **out);
