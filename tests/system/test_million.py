@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A million interrupts of every kind on four CPUs, with everything in their way: a shared level line
-and messages, every level, handlers that block and that leave the device to their thread, sources
-that move. What the device was made to raise is held against what filters, threads and CPUs counted.
+"""A million interrupts of every kind on four CPUs, with everything in their way: a shared level
+line and messages, every level, handlers that block and that leave the device to their thread,
+sources that move. What the device was made to raise is held against what filters, threads and CPUs
+counted.
 
 The plain case, a million messages that stay where they are, is in test_edu.py.
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The life of an interrupt, rule by rule (the design's section 5), on the emulated machine: handlers
-that block, a pool that runs out and is rescued, levels, masks, shared lines, and accounts.
+"""The life of an interrupt, rule by rule (the design's section 5), on the emulated machine:
+handlers that block, a pool that runs out and is rescued, levels, masks, shared lines, accounts.
 
 What a driver sees of it is in test_edu.py, storms are in test_storm.py. Commands that must follow
 one another within a held or busy time stand on one line: an idle machine that counts instructions
@@ -120,7 +120,8 @@ def test_the_divorce_that_a_person_can_watch(boot, mode, cpus):
     m.set_sysctl('dev.hpet.hz', 0)
     total = pool(m)['total']
     for unit in (0, 1):
-        rows = {r['when']: r for r in m.table(f'divorce {30 if mode == "mttcg" else 3} {unit}', 'handoffs')}
+        rows = {r['when']: r for r in m.table(f'divorce {30 if mode == "mttcg" else 3} {unit}',
+                                              'handoffs')}
         before, held, after = rows['before'], rows['held'], rows['after']
         assert held['divorces'] == before['divorces'] + 1
         assert held['begun'] == before['begun'] + 1 and held['divorced'] == 1
@@ -546,7 +547,8 @@ def test_a_raised_level_keeps_handlers_out(boot, mode, irq):
     attach(m, 0, irq)
     for level, raised, filters, threads in SPL:
         m.ok(f'edu -u 0 mode both {level}')
-        rows = {r['when']: r for r in m.table(f'spl {raised} {30 if mode == "mttcg" else 3}', 'threads')}
+        rows = {r['when']: r for r in m.table(f'spl {raised} {30 if mode == "mttcg" else 3}',
+                                              'threads')}
         case = (level, raised, rows)
         assert (rows['raised']['filters'], rows['raised']['threads']) == (filters, threads), case
         if filters == 1:               # it was in the queue: splx() itself hands off
