@@ -38,6 +38,7 @@
 #include <ithaca/print.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
+#include <ithaca/witness.h>
 #include <ithaca/workqueue.h>
 
 #define LATER_PRI (PRI_KERNEL + 8) /* of the lwps of INTR_CONTINUE_SLEEP */
@@ -95,6 +96,7 @@ static void later_do(struct later *la)
 	spin_unlock(&la->la_lock);
 	intr_return(true);
 	fn(arg);
+	witness_return("continuation", la->la_ih->ih_name, (const void *)(uintptr_t)fn);
 	port_intr_off();
 	spin_lock(&la->la_lock);
 }

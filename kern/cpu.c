@@ -38,6 +38,7 @@
 #include <ithaca/stats.h>
 #include <ithaca/sysctl.h>
 #include <ithaca/turnstile.h>
+#include <ithaca/workqueue.h>
 
 struct cpu_call {
 	struct cpu_call *cc_next;
@@ -219,6 +220,7 @@ static void core_panic_dump(void)
 	intr_dump();
 	softint_dump();
 	turnstile_dump();
+	workqueue_dump();
 }
 
 void core_init(void)

@@ -40,6 +40,9 @@
  * again before the first has left. What is not lent: the other readers get nothing, and when the
  * one that is known leaves, nobody does until the lock is handed on.
  *
+ * The lock checker (witness.c) knows mutexes; each lock has one, rw_class, that nobody ever enters:
+ * for it readers and writers are the same, as the rules for them are.
+ *
  * An lwp spins only while a writer that runs holds the lock and nobody waits; it would not get
  * past those.
  *
@@ -53,6 +56,7 @@
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/turnstile.h>
+#include <ithaca/witness.h>
 #include <limits.h>
 
 _Static_assert(_Alignof(struct lwp) >= 8, "an lwp's address has room for the bits");
@@ -97,6 +101,7 @@ void rw_init(struct rwlock *rw, const char *name)
 	atomic_init(&rw->rw_reader, NULL);
 	rw->rw_passes = 0;
 	rw->rw_name = name;
+	mutex_init(&rw->rw_class, name, IPL_NONE);
 }
 
 void rw_destroy(struct rwlock *rw)
@@ -205,9 +210,11 @@ void rw_enter(struct rwlock *rw, enum rw_op op)
 {
 	uintptr_t word = op == RW_WRITER ? 0 : word_of(rw);
 
+	witness_check(&rw->rw_class);
 	rw_check_level(rw);
 	if (!rw_try(rw, op, curlwp, &word))
 		rw_enter_slow(rw, op);
+	witness_hold(&rw->rw_class);
 }
 
 bool rw_tryenter(struct rwlock *rw, enum rw_op op)
@@ -215,7 +222,10 @@ bool rw_tryenter(struct rwlock *rw, enum rw_op op)
 	uintptr_t word = word_of(rw);
 
 	rw_check_level(rw);
-	return rw_try(rw, op, curlwp, &word);
+	if (!rw_try(rw, op, curlwp, &word))
+		return false;
+	witness_tried(&rw->rw_class);
+	return true;
 }
 
 /* ---- Out. The chain is locked and WAITERS is set. ---- */
@@ -325,6 +335,7 @@ void rw_exit(struct rwlock *rw)
 	struct lwp *l = curlwp;
 	uintptr_t word = word_of(rw), next;
 
+	witness_exit(&rw->rw_class);
 	if (word_readers(word) != 0 && reader_of(rw) == l)
 		reader_set(rw, NULL);
 	do {

@@ -52,6 +52,7 @@
 #include <ithaca/print.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/string.h>
+#include <ithaca/witness.h>
 
 #define DUMP_MAX 64
 
@@ -188,6 +189,7 @@ static void fifo_do(struct work_fifo *f, struct work_lwp *wl, struct work *wk)
 	spin_unlock(&f->f_lock);
 	intr_return(true);
 	wk->wk_fn(wk->wk_arg);
+	witness_return("work", f->f_wq->wq_name, (const void *)(uintptr_t)wk->wk_fn);
 	KASSERT(l->l_ipl == IPL_NONE && l->l_nopreempt == 0,
 	    "work of %s returned at level %s, preemption %u", f->f_wq->wq_name, spl_name(l->l_ipl),
 	    l->l_nopreempt);
@@ -392,6 +394,7 @@ int workqueue_wait(struct work *wk)
 	bool first = true, intr;
 	int error = 0;
 
+	witness_sleep("workwait");
 	for (;; first = false) {
 		intr = sleepq_lock(wk);
 		f = work_lock(wk);
@@ -443,6 +446,7 @@ int workqueue_halt(struct work *wk)
 {
 	int error = 0;
 
+	witness_sleep("workhalt");
 	/* Seen by whoever locks the FIFO after the cancel; one that came before is cancelled. */
 	atomic_fetch_add_explicit(&wk->wk_halts, 1, memory_order_relaxed);
 	do
@@ -493,6 +497,7 @@ int workqueue_drain(struct workqueue *wq)
 {
 	unsigned i;
 
+	witness_sleep("workdrain");
 	if (workqueue_mine(wq))
 		return EDEADLK;
 	for (i = 0; i < wq->wq_fifos; i++)

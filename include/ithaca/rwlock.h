@@ -17,6 +17,7 @@
 #define ITHACA_RWLOCK_H
 
 #include <ithaca/lwp.h>
+#include <ithaca/mutex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ struct rwlock {
 	struct lwp *_Atomic rw_reader; /* (~) the reader that is lent to; the essay of rwlock.c */
 	uint8_t rw_passes;             /* (c) times handed on past waiting readers */
 	const char *rw_name;           /* (a) */
+	struct mutex rw_class;         /* for witness.c: its name and level; never entered */
 };
 
 /* rw_init - ready to use; `name` is kept, not copied. Any context. */

@@ -561,6 +561,35 @@ SIM_TEST(handler_blocks_and_is_divorced, 1, 50)
 	CHECK_EQ(intr_disestablish(ie), 0);
 }
 
+/* ---- What the lock checker sees ---- */
+
+SIM_TEST(order_is_watched, 1, 0)
+{
+	struct rwlock other;
+
+	rw_init(&rw, "rw");
+	rw_init(&other, "other");
+	mutex_init(&m, "m", IPL_NONE);
+	rw_enter(&rw, RW_READER);
+	mutex_enter(&m);
+	rw_enter(&other, RW_WRITER);
+	rw_exit(&other);
+	mutex_exit(&m);
+	CHECK(rw_tryupgrade(&rw));
+	rw_downgrade(&rw);
+	rw_exit(&rw);
+	sim_console_clear();
+	rw_enter(&other, RW_READER);
+	CHECK_STR(sim_console(), "");
+	rw_enter(&rw, RW_WRITER);
+	if (ITHACA_CHECKED)
+		CHECK_HAS(sim_console(), "other");
+	rw_exit(&rw);
+	rw_exit(&other);
+	rw_destroy(&rw);
+	rw_destroy(&other);
+}
+
 /* ---- Programmer's errors ---- */
 
 SIM_PANIC(writer_enters_twice, 1, "rwlock rw entered twice by main")

@@ -572,6 +572,42 @@ SIM_TEST(work_wanders_between_queues, 3, 100)
 	CHECK(!j.j_running);
 }
 
+/* Work on one CPU waits until the queue takes nothing more on another. */
+static void until_refused(struct job *j)
+{
+	(void)j;
+	while (workqueue_enqueue_cpu(wq, &other.j_work, cpu_lookup(1)) != ESHUTDOWN)
+		lwp_sleep_ns(NS_PER_MS);
+}
+
+SIM_TEST(destroy_closes_everywhere_first, 2, 50)
+{
+	struct job j;
+
+	create(WQ_PERCPU, 1, 0);
+	job_init(&j, 0, until_refused);
+	job_init(&other, 0, NULL);
+	CHECK_EQ(workqueue_enqueue_cpu(wq, &j.j_work, cpu_lookup(0)), 0);
+	CHECK_EQ(workqueue_destroy(wq), 0);
+	CHECK(!j.j_running);
+}
+
+/* More urgent than the work that it waits for, and on its CPU. */
+SIM_TEST(halt_sleeps, 1, 0)
+{
+	struct job j;
+
+	create(0, 1, 0);
+	lwp_setpri(curlwp, PRI_MAX);
+	job_init(&j, 0, sleep_a_bit);
+	CHECK_EQ(ask(&j), 0);
+	while (!j.j_running)
+		lwp_sleep_ns(100000);
+	CHECK_EQ(workqueue_halt(&j.j_work), 0);
+	CHECK(!j.j_running);
+	CHECK_EQ(workqueue_destroy(wq), 0);
+}
+
 SIM_TEST(refusals, 2, 0)
 {
 	CHECK_EQ(workqueue_create("x", PRI_MIN - 1, 0, 1, 0, &wq), EINVAL);
