@@ -191,6 +191,8 @@ boot_shadow_pdpt:
 	.skip 4096
 boot_shadow_pd:
 	.skip 4096
+
+	.section .shadow, "aw", @nobits
 	.balign X86_SHADOW_IMAGE_SIZE
 	.globl boot_shadow
 boot_shadow:

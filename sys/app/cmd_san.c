@@ -26,46 +26,51 @@ struct way {
 	int (*make)(void);
 };
 
+/* What the mistakes are made with, and where their results go. */
+static volatile struct {
+	int shift, most, least, minus;
+	unsigned index;
+	size_t copy;
+} with = {
+    .shift = 35,
+    .most = 0x7fffffff,
+    .least = -0x7fffffff - 1,
+    .minus = -1,
+    .index = 4,
+    .copy = 104,
+};
 static volatile int sink;
 
 /* ---- Undefined ---- */
 
 static int way_shift(void)
 {
-	volatile int by = 35;
-
-	sink = 1 << by;
+	sink = 1 << with.shift;
 	return 0;
 }
 
 static int way_overflow(void)
 {
-	volatile int most = 0x7fffffff;
-
-	sink = most + 1;
+	sink = with.most + 1;
 	return 0;
 }
 
 static int way_multiply(void)
 {
-	volatile int least = -0x7fffffff - 1, by = -1;
-
-	sink = least * by;
+	sink = with.least * with.minus;
 	return 0;
 }
 
 static int way_index(void)
 {
 	static int table[4];
-	volatile unsigned at = 4;
-
 	/* Inside the structure, so it reads nothing that is not there. */
 	struct {
 		int table[4];
 		int behind;
 	} local = {.behind = table[0]};
 
-	sink = local.table[at];
+	sink = local.table[with.index];
 	return 0;
 }
 
@@ -74,7 +79,7 @@ static int way_align(void)
 	static char bytes[8];
 	char *volatile p = bytes + 1;
 
-	sink = *(volatile int *)(void *)p;
+	sink = *(const int *)(const void *)p; /* not volatile: clang does not check such */
 	return 0;
 }
 
@@ -102,7 +107,7 @@ static int way_bool(void)
 
 static int way_heap(void)
 {
-	volatile char *p = kmem_alloc(OBJECT);
+	volatile unsigned char *p = kmem_alloc(OBJECT);
 
 	if (p == NULL)
 		return ENOMEM;
@@ -113,7 +118,7 @@ static int way_heap(void)
 
 static int way_large(void)
 {
-	volatile char *p = kmem_alloc(2 * PAGE_SIZE);
+	volatile unsigned char *p = kmem_alloc(2 * PAGE_SIZE);
 
 	if (p == NULL)
 		return ENOMEM;
@@ -124,7 +129,7 @@ static int way_large(void)
 
 static int way_freed(void)
 {
-	volatile char *p = kmem_alloc(OBJECT);
+	volatile unsigned char *p = kmem_alloc(OBJECT);
 
 	if (p == NULL)
 		return ENOMEM;
@@ -146,13 +151,12 @@ static int way_twice(void)
 
 static int way_copy(void)
 {
-	char *p = kmem_alloc(OBJECT);
-	char to[OBJECT + 4];
-	volatile size_t n = sizeof(to);
+	unsigned char *p = kmem_alloc(OBJECT);
+	unsigned char to[OBJECT + 4];
 
 	if (p == NULL)
 		return ENOMEM;
-	memcpy(to, p, n);
+	memcpy(to, p, with.copy);
 	sink = to[0];
 	kmem_free(p, OBJECT);
 	return 0;
@@ -161,7 +165,7 @@ static int way_copy(void)
 static int way_page(void)
 {
 	uint64_t phys = page_alloc(0, 0);
-	const volatile char *p;
+	const volatile unsigned char *p;
 
 	if (phys == 0)
 		return ENOMEM;
@@ -173,8 +177,9 @@ static int way_page(void)
 
 static int way_stack(void)
 {
-	volatile char array[24] = {0};
-	volatile char *volatile p = array; /* UBSan sees an index, this one nobody but the shadow */
+	volatile unsigned char array[24] = {0};
+	volatile unsigned char *volatile p =
+	    array; /* UBSan sees an index, this one nobody but the shadow */
 
 	sink = p[24];
 	return 0;
@@ -205,7 +210,7 @@ static void leave_address(void *arg)
 /* A variable of an lwp that is gone. */
 static int way_gone(void)
 {
-	volatile char *volatile p = NULL;
+	volatile unsigned char *volatile p = NULL;
 	struct lwp *l;
 	int error = lwp_create("san", PRI_KERNEL, NULL, LWP_JOINABLE, leave_address,
 	    (void *)(uintptr_t)&p, &l);
@@ -241,7 +246,9 @@ static const struct way ways[] = {
 
 static bool built(unsigned needs)
 {
-	return needs == NEEDS_UBSAN ? ITHACA_UBSAN : ITHACA_KASAN;
+	static const bool have[] = {[NEEDS_UBSAN] = ITHACA_UBSAN, [NEEDS_KASAN] = ITHACA_KASAN};
+
+	return have[needs];
 }
 
 static int list(void)

@@ -103,7 +103,7 @@ static const struct frame *frame_of(uintptr_t addr)
 	if (!kasan_covered(at) || *kasan_shadow(at) != FRAME_LEFT)
 		return NULL;
 	f = (const struct frame *)at;
-	return f->magic == FRAME_MAGIC ? f : NULL;
+	return f != NULL && f->magic == FRAME_MAGIC ? f : NULL;
 }
 
 /* The next number of a frame's text. */
