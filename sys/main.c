@@ -19,6 +19,7 @@
 #include "dev/hpet.h"
 #include "dev/tty.h"
 #include "mem/page.h"
+#include "san/san.h"
 #include <ithaca/clock.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
@@ -136,6 +137,7 @@ void sys_main(const struct boot_info *boot)
 	check("interrupt controller", machine_intr_init(acpi_lapic()));
 	core_init();
 	mem_publish();
+	san_publish();
 	start_lines();
 	start_cpus(cpu_limit(boot));
 	error = storm_init();
