@@ -195,6 +195,18 @@ void witness_from_at(struct mutex *m, const void *place)
 	l->l_witness.w_from[hard] = m;
 }
 
+/* Where it comes from: what witness_from_at() was told, once, else `place`. */
+static const void *from_take(const struct mutex *m, const void *place)
+{
+	struct witness_lwp *w = &curlwp->l_witness;
+	unsigned hard = IPL_IS_HARD(curlwp->l_ipl);
+
+	if (w->w_from[hard] != m)
+		return place;
+	w->w_from[hard] = NULL;
+	return w->w_from_place[hard];
+}
+
 /* `m` is left by who does not hold it; `h`, if not NULL, is where somebody entered it. */
 static void stranger(struct mutex *m, const struct lwp *owner, const struct witness_held *h,
     const void *place)
@@ -234,8 +246,7 @@ void witness_exit_at(struct mutex *m, const void *place)
 	struct lwp *l = curlwp, *owner;
 
 	if (IPL_IS_HARD(m->m_ipl)) { /* mutex_spin_exit() comes next */
-		if (list_find(&l->l_witness.w_spin, m) == NULL && watching())
-			spin_stranger(m, place);
+		witness_from_at(m, place);
 		return;
 	}
 	if (list_remove_mutex(&l->l_witness.w_adaptive, m) || !watching())
@@ -269,12 +280,8 @@ static void inversion_check(const struct witness_list *wl, struct mutex *m, cons
 void witness_spin_check_at(struct mutex *m, const void *place)
 {
 	struct witness_lwp *w = &curlwp->l_witness;
-	unsigned hard = IPL_IS_HARD(curlwp->l_ipl);
 
-	if (w->w_from[hard] == m) {
-		place = w->w_from_place[hard];
-		w->w_from[hard] = NULL;
-	}
+	place = from_take(m, place);
 	w->w_spin_place = place;
 	if (!watching())
 		return;
@@ -299,6 +306,7 @@ void witness_spin_tried_at(struct mutex *m, const void *place)
 
 void witness_spin_exit_at(struct mutex *m, const void *place)
 {
+	place = from_take(m, place);
 	if (!list_remove_mutex(&curlwp->l_witness.w_spin, m) && watching())
 		spin_stranger(m, place);
 }
