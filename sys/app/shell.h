@@ -43,6 +43,7 @@ extern const struct shell_cmd shell_stress_cmds[];
 extern const struct shell_cmd shell_check_cmds[];
 extern const struct shell_cmd shell_dev_cmds[];
 extern const struct shell_cmd shell_edu_cmds[];
+extern const struct shell_cmd shell_work_cmds[];
 extern const struct shell_cmd shell_tty_cmds[];
 extern const struct shell_cmd shell_bench_cmds[]; /* bench/bench.c */
 
