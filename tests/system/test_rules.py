@@ -507,7 +507,7 @@ def test_a_higher_level_interrupts_a_busy_handler(boot, mode):
     m = boot(cpus=2, mode=mode)
     m.set_sysctl('dev.hpet.hz', 0)
     m.set_sysctl('hw.intr.storm_percent', 0)
-    m.set_sysctl('kern.heartbeat_ms', 0)    # softclock is kept off for long
+    m.cmd('sysctl kern.heartbeat_ms=0')    # softclock is kept off for long
     burn = 3000000 if mode == 'mttcg' else 100000
     m.ok(f'edu -u 0 mode burn {burn} bio')
     for level, nests in (('tty', True), ('net', True), ('bio', False)):
@@ -672,7 +672,7 @@ def test_an_interrupt_is_not_charged_to_the_handler_beneath(boot):
     m = boot(cpus=2, mode='icount')
     m.set_sysctl('dev.hpet.hz', 0)
     m.set_sysctl('hw.intr.storm_percent', 0)
-    m.set_sysctl('kern.heartbeat_ms', 0)
+    m.cmd('sysctl kern.heartbeat_ms=0')
     m.ok('edu -u 0 mode burn 500000 bio; edu -u 1 mode burn 2000 tty')
     cpu = bind_apart(m)
     m.ok('intrstat -z')
