@@ -81,7 +81,8 @@ static int cmd_bench(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(void);
-	} groups[] = {{"intr", bench_intr}, {"lock", bench_lock}, {"sched", bench_sched}};
+	} groups[] = {{"intr", bench_intr}, {"lock", bench_lock}, {"sched", bench_sched},
+	    {"work", bench_work}};
 	bool known = argc == 1;
 	unsigned i;
 	int error;
@@ -102,7 +103,7 @@ static int cmd_bench(int argc, char **argv)
 }
 
 const struct shell_cmd shell_bench_cmds[] = {
-    {"bench", "[intr|lock|sched]", "what interrupts, locks and switches cost",
+    {"bench", "[intr|lock|sched|work]", "what interrupts, locks, switches and deferred work cost",
 	"Figures are counter ticks, of 1,000 events each; under ./ithaca bench, instructions.\n"
 	"Group intr wants an edu device that no driver has: edu -u 0 detach.\n",
 	cmd_bench, NULL},

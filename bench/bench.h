@@ -32,5 +32,6 @@ uint32_t bench_median(struct bench *b);
 int bench_intr(void);
 int bench_lock(void);
 int bench_sched(void);
+int bench_work(void);
 
 #endif
