@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two devices on one level line; the line stays up while either has work. The handler of one holds
+ * the line that the other needs: I1, I2, I3.
+ */
+#include "dev.h"
+
+static struct dev dev[2];
+
+static void setup(void)
+{
+	dev_init(&dev[0], "one", INTR_LEVEL, 0, IPL_NET, true);
+	dev_share(&dev[1], &dev[0], "two", IPL_BIO, true);
+}
+
+static void body(void *arg)
+{
+	(void)arg;
+}
+
+static void check(void)
+{
+	dev_check(&dev[0]);
+	dev_check(&dev[1]);
+}
+
+SCENARIO(level_shared, "two devices share a level line: I1, I2, I3") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"a", 0, body}, {"b", 1, body}},
+    .devices = {{"one", 2, dev_raise, &dev[0]}, {"two", 1, dev_raise, &dev[1]}},
+    .check = check};

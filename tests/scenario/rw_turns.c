@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From reader to writer and back while others wait, with nobody in between: I8, I9. */
+#include "scenario.h"
+
+#include <ithaca/rwlock.h>
+#include <stdatomic.h>
+
+static struct rwlock rw;
+static _Atomic unsigned readers, writers;
+
+static void in(bool w)
+{
+	CHECK_EQ(atomic_fetch_add_explicit(w ? &writers : &readers, 1, memory_order_relaxed) * w,
+	    0);
+	CHECK_EQ(atomic_load_explicit(w ? &readers : &writers, memory_order_relaxed), 0);
+}
+
+static void out(bool w)
+{
+	CHECK_EQ(atomic_load_explicit(w ? &readers : &writers, memory_order_relaxed), 0);
+	atomic_fetch_sub_explicit(w ? &writers : &readers, 1, memory_order_relaxed);
+}
+
+static void setup(void)
+{
+	rw_init(&rw, "rw");
+}
+
+static void reads(void *arg)
+{
+	(void)arg;
+	rw_enter(&rw, RW_READER);
+	in(false);
+	lwp_yield();
+	out(false);
+	rw_exit(&rw);
+	CHECK_EQ(curlwp->l_pri, curlwp->l_basepri);
+}
+
+static void writes(void *arg)
+{
+	(void)arg;
+	rw_enter(&rw, RW_WRITER);
+	in(true);
+	lwp_yield();
+	out(true);
+	rw_exit(&rw);
+	CHECK_EQ(curlwp->l_pri, curlwp->l_basepri);
+}
+
+static void turns(void *arg)
+{
+	bool alone;
+
+	(void)arg;
+	rw_enter(&rw, RW_READER);
+	alone = rw_tryupgrade(&rw);
+	in(alone);
+	lwp_yield();
+	out(alone);
+	if (alone) {
+		rw_downgrade(&rw);
+		in(false);
+		out(false);
+	}
+	rw_exit(&rw);
+	CHECK_EQ(curlwp->l_pri, curlwp->l_basepri);
+}
+
+SCENARIO(rw_turns, "upgrade and downgrade with others waiting: I8, I9") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"turns", 0, turns}, {"w0", 0, writes, NULL, 20}, {"r1", 1, reads, NULL, 10},
+	{"w1", 1, writes}}};
