@@ -175,6 +175,27 @@ static int way_page(void)
 	return 0;
 }
 
+static int way_global(void)
+{
+	static unsigned char table[OBJECT];
+	const volatile unsigned char *volatile p = table;
+
+	sink = p[OBJECT];
+	return 0;
+}
+
+static int way_text(void)
+{
+	char *p = kmem_alloc(OBJECT);
+
+	if (p == NULL)
+		return ENOMEM;
+	memset(p, 'a', OBJECT); /* no end; what follows an object has bytes that are 0 */
+	sink = (int)strlen(p);
+	kmem_free(p, OBJECT);
+	return 0;
+}
+
 static int way_stack(void)
 {
 	volatile unsigned char array[24] = {0};
@@ -238,6 +259,8 @@ static const struct way ways[] = {
     {"twice", NEEDS_KASAN, way_twice},
     {"copy", NEEDS_KASAN, way_copy},
     {"page", NEEDS_KASAN, way_page},
+    {"text", NEEDS_KASAN, way_text},
+    {"global", NEEDS_KASAN, way_global},
     {"stack", NEEDS_KASAN, way_stack},
     {"scope", NEEDS_KASAN, way_scope},
     {"gone", NEEDS_KASAN, way_gone},

@@ -6,7 +6,8 @@
  *
  *	0		all 8 may be used
  *	1 to 7		the first so many may
- *	80 and above	none; the value says why (san.h; 0xf1 to 0xf8 are the compilers')
+ *	80 and above	none; the value says why (san.h; 0xf1 to 0xf8 are the compilers',
+ *			0xf9 is past a variable of static storage)
  *
  * Who writes it: page.c and kmem.c when memory is handed out and taken back, vmap.c for the stacks
  * of lwps, and compiled code itself for the variables of its frame (red zones about arrays, and
@@ -15,7 +16,7 @@
  *
  * What has shadow:
  *	kernel image	from the first instruction of C, in the port's own memory, because the boot
- *			stack lies in it
+ *			stack lies in it; red zones of variables from kasan_init()
  *	RAM for all	from kasan_init(), in pages of that RAM, an eighth of it
  *	stacks of lwps	from their first use (kasan_cover()); the pages stay when the stack goes
  * Anything else (devices, firmware's tables, the port's page tables, the first MiB) has none, and
@@ -37,6 +38,8 @@
 #include <ithaca/print.h>
 #include <stdatomic.h>
 
+#define GLOBAL_REDZONE 0xf9
+#define MODULES_MAX 256
 #define RANGES_MAX (BOOT_RANGES_MAX + 1)
 /* Of the mapping area; stacks further up have shadow, which is needed, but are not checked. */
 #define COVER_MAX ((uintptr_t)4 << 30)
@@ -55,11 +58,26 @@ static struct mutex cover_lock;
 static uint64_t (*page_source)(void);                       /* (a) */
 static _Atomic uint64_t cover[COVER_MAX / COVER_UNIT / 64]; /* (~) bits; written under (c) */
 
+/* (a) What each file of the kernel has told of its variables. */
+static struct module {
+	const struct kasan_global *globals;
+	size_t n;
+} modules[MODULES_MAX];
+static unsigned nmodules; /* (a) */
+
+/* What tells of them, a function a file: between two symbols of the port's linker script. */
+extern void (*const kernel_ctors[])(void);
+extern void (*const kernel_ctors_end[])(void);
+
 /* The string functions proper, by the linker's --wrap. */
 void *__real_memcpy(void *to, const void *from, size_t n);
 void *__real_memmove(void *to, const void *from, size_t n);
 void *__real_memset(void *to, int c, size_t n);
 int __real_memcmp(const void *a, const void *b, size_t n);
+size_t __real_strlen(const char *s);
+int __real_strcmp(const char *a, const char *b);
+int __real_strncmp(const char *a, const char *b, size_t n);
+char *__real_strchr(const char *s, int c);
 struct lwp *__real_port_handoff(struct lwp *from, struct lwp *it, unsigned level);
 
 /* ---- What has shadow ---- */
@@ -112,6 +130,8 @@ void kasan_init(const struct mem_range *ram, unsigned nram, uint64_t (*page)(voi
 	page_source = page;
 	machine_shadow_early(&image.base, &image.size);
 	range_add(image.base, image.size);
+	for (void (*const *ctor)(void) = kernel_ctors; ctor < kernel_ctors_end; ctor++)
+		(*ctor)();
 	for (unsigned i = 0; i < nram; i++) {
 		uintptr_t base = (uintptr_t)machine_phys_to_virt(ram[i].base);
 		uintptr_t end = (uintptr_t)kasan_shadow(base + ram[i].size);
@@ -300,12 +320,56 @@ SET_SHADOW(f3)
 SET_SHADOW(f5)
 SET_SHADOW(f8)
 
+/* ---- Variables of static storage ---- */
+
+void __asan_register_globals(const struct kasan_global *globals, size_t n);
+void __asan_unregister_globals(const struct kasan_global *globals, size_t n);
+
+/* Called by a function in each file, which kasan_init() calls. */
+void __asan_register_globals(const struct kasan_global *globals, size_t n)
+{
+	KASSERT(nmodules < MODULES_MAX, "kasan: more than %u files", MODULES_MAX);
+	modules[nmodules++] = (struct module){.globals = globals, .n = n};
+	for (const struct kasan_global *g = globals; g < globals + n; g++) {
+		size_t whole = (g->size + KASAN_GRAIN - 1) / KASAN_GRAIN * KASAN_GRAIN;
+
+		__real_memset(kasan_shadow(g->at + whole), GLOBAL_REDZONE,
+		    (g->room - whole) / KASAN_GRAIN);
+		if (g->size % KASAN_GRAIN != 0)
+			*kasan_shadow(g->at + g->size) = g->size % KASAN_GRAIN;
+	}
+}
+
+/* In the functions that a program would run at its end. */
+void __asan_unregister_globals(const struct kasan_global *globals, size_t n)
+{
+	(void)globals;
+	(void)n;
+}
+
+const struct kasan_global *kasan_global_at(uintptr_t addr)
+{
+	for (unsigned i = 0; i < nmodules; i++) {
+		for (size_t j = 0; j < modules[i].n; j++) {
+			const struct kasan_global *g = &modules[i].globals[j];
+
+			if (addr - g->at < g->room)
+				return g;
+		}
+	}
+	return NULL;
+}
+
 /* ---- What the linker leads here ---- */
 
 void *__wrap_memcpy(void *to, const void *from, size_t n);
 void *__wrap_memmove(void *to, const void *from, size_t n);
 void *__wrap_memset(void *to, int c, size_t n);
 int __wrap_memcmp(const void *a, const void *b, size_t n);
+size_t __wrap_strlen(const char *s);
+int __wrap_strcmp(const char *a, const char *b);
+int __wrap_strncmp(const char *a, const char *b, size_t n);
+char *__wrap_strchr(const char *s, int c);
 struct lwp *__wrap_port_handoff(struct lwp *from, struct lwp *it, unsigned level);
 
 void *__wrap_memcpy(void *to, const void *from, size_t n)
@@ -333,6 +397,52 @@ int __wrap_memcmp(const void *a, const void *b, size_t n)
 	check((uintptr_t)a, n, false, FROM);
 	check((uintptr_t)b, n, false, FROM);
 	return __real_memcmp(a, b, n);
+}
+
+/* Text is checked once it is known how far it was read. */
+size_t __wrap_strlen(const char *s)
+{
+	size_t n = __real_strlen(s);
+
+	check((uintptr_t)s, n + 1, false, FROM);
+	return n;
+}
+
+/* How many characters of each a comparison reads, of at most `most`. */
+static size_t compared(const char *a, const char *b, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && a[n] == b[n] && a[n] != '\0')
+		n++;
+	return n < most ? n + 1 : n;
+}
+
+int __wrap_strcmp(const char *a, const char *b)
+{
+	size_t n = compared(a, b, SIZE_MAX);
+
+	check((uintptr_t)a, n, false, FROM);
+	check((uintptr_t)b, n, false, FROM);
+	return __real_strcmp(a, b);
+}
+
+int __wrap_strncmp(const char *a, const char *b, size_t n)
+{
+	size_t read = compared(a, b, n);
+
+	check((uintptr_t)a, read, false, FROM);
+	check((uintptr_t)b, read, false, FROM);
+	return __real_strncmp(a, b, n);
+}
+
+char *__wrap_strchr(const char *s, int c)
+{
+	char *found_at = __real_strchr(s, c);
+
+	check((uintptr_t)s, found_at != NULL ? (size_t)(found_at - s) + 1 : __real_strlen(s) + 1,
+	    false, FROM);
+	return found_at;
 }
 
 /* The stack of `it` begins anew at its top, whatever frames it was left in. */

@@ -20,6 +20,19 @@ struct kasan_access {
 	bool write;
 };
 
+/* A variable of static storage, as the compilers describe it. */
+struct kasan_global {
+	uintptr_t at;
+	size_t size;
+	size_t room; /* with the red zone behind it */
+	const char *name;
+	const char *file;
+	uintptr_t unused[3];
+};
+
+/* kasan_global_at - the one in whose room the address lies; NULL: none. Any context. */
+const struct kasan_global *kasan_global_at(uintptr_t addr);
+
 /* kasan_shadow - where the shadow of an address is. Any context. */
 static inline uint8_t *kasan_shadow(uintptr_t addr)
 {

@@ -4,7 +4,8 @@
  *
  * In the order in which a reader needs it: what kind of memory it was, read or written, how many
  * bytes, where, and by which function; then whose memory that is (an object: kmem.c says; a frame:
- * the compiler left the names of its variables at the frame's start); the shadow about it; then the
+ * the compiler left the names of its variables at the frame's start; a variable of static storage:
+ * the compiler told its name when the system started); the shadow about it; then the
  * panic, which adds lwp, level and callers. With debug.kasan at 1 there is no panic: lwp and
  * callers are printed here, and the access happens.
  *
@@ -68,6 +69,8 @@ static const char *kind_name(unsigned kind)
 	case 0xf2:
 	case 0xf3:
 		return "past a variable of a frame";
+	case 0xf9:
+		return "past a variable";
 	case 0xf5:
 	case 0xf8:
 		return "variable out of scope";
@@ -154,6 +157,15 @@ static void describe_stack(uintptr_t addr)
 		describe_frame(f, addr);
 }
 
+static void describe_global(uintptr_t addr)
+{
+	const struct kasan_global *g = kasan_global_at(addr);
+
+	if (g != NULL)
+		kprintf("  byte %llu of the variable %s of %s, which has %zu\n",
+		    (unsigned long long)(addr - g->at), g->name, g->file, g->size);
+}
+
 /* ---- The report ---- */
 
 static void print_shadow(uintptr_t addr)
@@ -181,6 +193,7 @@ static void tell(const char *text, uintptr_t addr)
 	if (describe != NULL)
 		describe(addr);
 	describe_stack(addr);
+	describe_global(addr);
 	print_shadow(addr);
 	/* The panic of mode 2 prints the same of its own. */
 	if (atomic_load_explicit(&mode, memory_order_relaxed) == MODE_PRINT) {

@@ -21,10 +21,10 @@ endif
 
 UBSAN_CFLAGS := -fsanitize=undefined -fno-sanitize-recover=unreachable
 KASAN_gcc := -fsanitize=kernel-address -fasan-shadow-offset=$(PORT_SHADOW_OFFSET) \
-	--param asan-stack=1 --param asan-globals=0 -fsanitize-address-use-after-scope \
+	--param asan-stack=1 --param asan-globals=1 -fsanitize-address-use-after-scope \
 	--param asan-instrumentation-with-call-threshold=0
 KASAN_clang := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$(PORT_SHADOW_OFFSET) \
-	-mllvm -asan-stack=1 -mllvm -asan-globals=0 -mllvm -asan-use-after-scope=1 \
+	-mllvm -asan-stack=1 -mllvm -asan-globals=1 -mllvm -asan-use-after-scope=1 \
 	-mllvm -asan-instrumentation-with-call-threshold=0
 # What the compilers believe of code that they have filled with checks is not worth an error.
 SAN_CFLAGS := $(if $(SAN_ON),-Wno-maybe-uninitialized -Wno-unknown-warning-option)
@@ -49,5 +49,6 @@ ifneq ($(filter kasan,$(SAN_ON)),)
 SYS_SRC += $(filter-out %/ubsan.c,$(SAN_SRC))
 SAN_CPPFLAGS += -DITHACA_SHADOW_OFFSET=$(PORT_SHADOW_OFFSET)
 # Calls that kasan.c checks first, and the one after which a stack begins anew.
-SAN_LDFLAGS += --wrap=memcpy --wrap=memmove --wrap=memset --wrap=memcmp --wrap=port_handoff
+SAN_LDFLAGS += --wrap=memcpy --wrap=memmove --wrap=memset --wrap=memcmp \
+	--wrap=strlen --wrap=strcmp --wrap=strncmp --wrap=strchr --wrap=port_handoff
 endif
