@@ -271,8 +271,9 @@ static void ithread_setpri(struct lwp *l, uint8_t pri)
 
 	spin_lock(&l->l_lock);
 	spin_lock(&ci->ci_rq_lock);
-	if (l->l_pri < pri || l->l_pri == l->l_basepri)
-		l->l_pri = pri; /* else it was lent more, or gives the rest back by itself */
+	/* Else it was lent more, or gives the rest back by itself. */
+	if (lwp_pri(l) < pri || lwp_pri(l) == l->l_basepri)
+		atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
 	l->l_basepri = pri;
 	spin_unlock(&ci->ci_rq_lock);
 	spin_unlock(&l->l_lock);
@@ -349,7 +350,7 @@ static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
 	 * lwp beneath sees to it, who may have been lent more itself meanwhile. */
 	if (likely(level < IPL_BIO) || level <= l->l_pinned->l_ipl ||
-	    l->l_pinned->l_pri >= PRI_LEVEL(level) ||
+	    lwp_pri(l->l_pinned) >= PRI_LEVEL(level) ||
 	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level))
 		return NULL;
 	return ithread_begin(ci, l, level);
@@ -404,7 +405,7 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 	unsigned level = top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
 
 	ithread_starve(ci);
-	if (level <= l->l_ipl || PRI_LEVEL(level) <= l->l_pri || PRI_LEVEL(level) <= top)
+	if (level <= l->l_ipl || PRI_LEVEL(level) <= lwp_pri(l) || PRI_LEVEL(level) <= top)
 		return false;
 	ithread_handoff(ci, l, ci->ci_softint[level].sc_lwp, level);
 	return true;
@@ -416,13 +417,14 @@ static bool __attribute__((noinline)) ithread_choose(struct cpu *ci, struct lwp 
 {
 	unsigned level = top_level(ci->ci_pending);
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
-	unsigned pri = l->l_pri > PRI_IPL(l->l_ipl) ? l->l_pri : PRI_IPL(l->l_ipl);
+	int own = lwp_pri(l);
+	unsigned pri = (unsigned)(own > PRI_IPL(l->l_ipl) ? own : PRI_IPL(l->l_ipl));
 	bool preempt = top + l->l_expired > pri && sched_preemptible(l);
 	struct lwp *it;
 
 	if (!preempt)
 		top = 0; /* it has to wait whatever its priority */
-	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > l->l_pri &&
+	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > (unsigned)own &&
 	    PRI_LEVEL(level) > top) {
 		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
 		if (it != NULL) {
@@ -444,7 +446,7 @@ static inline bool ithread_step(struct cpu *ci, struct lwp *l)
 	struct lwp *it = ci->ci_spare;
 
 	if (unlikely(level < IPL_BIO || level <= l->l_ipl || it == NULL || l->l_nopreempt != 0 ||
-		PRI_LEVEL(level) <= l->l_pri ||
+		PRI_LEVEL(level) <= lwp_pri(l) ||
 		atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level)))
 		return ithread_choose(ci, l);
 	ci->ci_spare = NULL;

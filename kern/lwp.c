@@ -53,7 +53,7 @@ static void lwp_fill(struct lwp *l, const char *name, int flags, struct cpu *cpu
 	 * l_pri of who had this memory before; see turnstile_repri(). */
 	spin_lock(&l->l_lock);
 	l->l_basepri = pri;
-	l->l_pri = pri;
+	atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
 	spin_unlock(&l->l_lock);
 	intr_return(intr);
 	l->l_state = LWP_FREE;

@@ -80,13 +80,13 @@ static inline void runq_count(struct cpu *ci, struct lwp *l, unsigned n)
 
 static inline void runq_insert(struct cpu *ci, struct lwp *l, bool head)
 {
-	struct list *queue = &ci->ci_rq[l->l_pri];
+	struct list *queue = &ci->ci_rq[lwp_pri(l)];
 
 	KASSERT(!list_linked(&l->l_runq), "%s is on a run queue already", l->l_name);
 	list_insert_before(head ? queue->next : queue, &l->l_runq);
-	ci->ci_rq_map |= (uint64_t)1 << l->l_pri;
-	if (l->l_pri > atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
-		atomic_store_explicit(&ci->ci_top_pri, l->l_pri, memory_order_relaxed);
+	ci->ci_rq_map |= (uint64_t)1 << lwp_pri(l);
+	if (lwp_pri(l) > atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
+		atomic_store_explicit(&ci->ci_top_pri, lwp_pri(l), memory_order_relaxed);
 	runq_count(ci, l, 1);
 }
 
@@ -94,9 +94,9 @@ static inline void runq_remove(struct cpu *ci, struct lwp *l)
 {
 	list_remove(&l->l_runq);
 	runq_count(ci, l, -1u);
-	if (!list_empty(&ci->ci_rq[l->l_pri]))
+	if (!list_empty(&ci->ci_rq[lwp_pri(l)]))
 		return;
-	ci->ci_rq_map ^= (uint64_t)1 << l->l_pri;
+	ci->ci_rq_map ^= (uint64_t)1 << lwp_pri(l);
 	atomic_store_explicit(&ci->ci_top_pri,
 	    ci->ci_rq_map == 0 ? 0 : (uint8_t)(63 ^ __builtin_clzll(ci->ci_rq_map)),
 	    memory_order_relaxed);
@@ -158,10 +158,10 @@ static void sched_notify(struct cpu *ci, struct lwp *l)
 {
 	/* ci_onproc and l_pri stand still under the lock, so nobody is poked for nothing and
 	 * nobody is forgotten: an equal has to be told too, to start its time slice. */
-	if (l->l_pri >= ci->ci_onproc->l_pri) {
+	if (lwp_pri(l) >= lwp_pri(ci->ci_onproc)) {
 		if (ci != curcpu())
 			cpu_poke(ci, IPI_RESCHED);
-		else if (l->l_pri == ci->ci_onproc->l_pri)
+		else if (lwp_pri(l) == lwp_pri(ci->ci_onproc))
 			slice_start(ci);
 	}
 	/* An idle CPU runs the first one itself. */
@@ -180,11 +180,11 @@ void sched_setpri(struct lwp *l, uint8_t pri)
 {
 	struct cpu *ci = sched_lock(l);
 	bool queued = l->l_state == LWP_RUN && list_linked(&l->l_runq);
-	uint8_t before = l->l_pri;
+	uint8_t before = lwp_pri(l);
 
 	if (queued)
 		runq_remove(ci, l);
-	l->l_pri = pri;
+	atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
 	if (queued) {
 		runq_insert(ci, l, pri < before); /* one that was lent to gives way to nobody new */
 		if (pri > before)
@@ -272,7 +272,7 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 	ci->ci_slicing = top != 0 && l != ci->ci_idle;
 	if (!ci->ci_slicing)
 		return UINT64_MAX;
-	if (l->l_level != IPL_NONE || top < l->l_pri)
+	if (l->l_level != IPL_NONE || top < lwp_pri(l))
 		return now_ns + SLICE_NS; /* an interrupt's thread has no slice */
 	if (l->l_slice_ns > now_ns)
 		return l->l_slice_ns;
@@ -290,7 +290,7 @@ void sched_yield(void)
 	struct lwp *l = curlwp;
 	struct cpu *ci = curcpu();
 
-	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < l->l_pri ||
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < lwp_pri(l) ||
 	    !sched_preemptible(l) || l == ci->ci_idle)
 		return;
 	ithread_leaving(l);
@@ -307,7 +307,7 @@ void sched_poked(struct cpu *ci)
 
 	spin_lock(&ci->ci_rq_lock);
 	top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
-	if (top != 0 && top == ci->ci_onproc->l_pri)
+	if (top != 0 && top == lwp_pri(ci->ci_onproc))
 		slice_start(ci);
 	spin_unlock(&ci->ci_rq_lock);
 	if (curlwp == ci->ci_idle && top == 0)

@@ -75,12 +75,12 @@ static void sleepq_insert(struct sleepq_chain *sc, struct lwp *l)
 	uint8_t pri, theirs;
 
 	spin_lock(&l->l_lock);
-	pri = l->l_pri;
+	pri = lwp_pri(l);
 	spin_unlock(&l->l_lock);
 	LIST_EACH(e, &sc->sc_list) {
 		other = container_of(e, struct lwp, l_waitq);
 		spin_lock(&other->l_lock);
-		theirs = other->l_pri;
+		theirs = lwp_pri(other);
 		spin_unlock(&other->l_lock);
 		if (theirs < pri)
 			break;

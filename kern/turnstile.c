@@ -120,7 +120,7 @@ static uint8_t pri_of(struct lwp *l)
 	uint8_t pri;
 
 	spin_lock(&l->l_lock);
-	pri = l->l_pri;
+	pri = lwp_pri(l);
 	spin_unlock(&l->l_lock);
 	return pri;
 }
@@ -206,7 +206,7 @@ static bool turnstile_compute(struct lwp *l)
 		if (ts->ts_pri > pri)
 			pri = ts->ts_pri;
 	}
-	changed = pri != l->l_pri;
+	changed = pri != lwp_pri(l);
 	if (changed)
 		sched_setpri(l, pri);
 	spin_unlock(&l->l_lock);

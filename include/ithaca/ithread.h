@@ -27,7 +27,8 @@ static inline void ithread_queue(struct cpu *ci, struct intr_handler *ih)
 static inline bool ithread_nothing(const struct cpu *ci, const struct lwp *l)
 {
 	return (ci->ci_pending >> l->l_ipl) <= 1 &&
-	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <= l->l_pri;
+	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <=
+	    lwp_pri(l);
 }
 
 /*

@@ -79,14 +79,14 @@ struct lwp {
 	bool l_expired;                 /* (i) its time slice is over */
 
 	struct spin l_lock;
-	uint8_t l_state;     /* (q) enum lwp_state */
-	bool l_unparked;     /* (q) lwp_unpark() came before lwp_park() */
-	uint8_t l_pri;       /* (l+q) what it runs at */
-	uint8_t l_basepri;   /* (l) its own */
-	uint8_t l_flags;     /* (a) */
-	uint8_t l_wait_kind; /* (c) how it waits in a turnstile: TS_* */
-	struct list l_runq;  /* (q) entry of the run queue */
-	uint64_t l_slice_ns; /* (i) when its time slice ends */
+	uint8_t l_state;       /* (q) enum lwp_state */
+	bool l_unparked;       /* (q) lwp_unpark() came before lwp_park() */
+	_Atomic uint8_t l_pri; /* (~) what it runs at; written under l+q; read by lwp_pri() */
+	uint8_t l_basepri;     /* (l) its own */
+	uint8_t l_flags;       /* (a) */
+	uint8_t l_wait_kind;   /* (c) how it waits in a turnstile: TS_* */
+	struct list l_runq;    /* (q) entry of the run queue */
+	uint64_t l_slice_ns;   /* (i) when its time slice ends */
 
 	struct list l_lent;            /* (l) turnstiles whose waiters this lwp keeps waiting */
 	struct turnstile *l_turnstile; /* (o) the one it gives when it blocks first; else (c) */
@@ -147,6 +147,14 @@ void preempt_enable(void);
  * fn may not create or end lwps. Thread context; may block.
  */
 void lwp_each(void (*fn)(struct lwp *l, void *arg), void *arg);
+
+/* lwp_pri - what it runs at. Stands still under l_lock or the run queue's lock; else a hint, and to
+ * the lwp itself too: others lend. Who raises it pokes the CPU that is to look again. */
+static inline uint8_t lwp_pri(const struct lwp *l)
+{
+	/* Relaxed: pairs with the stores of sched_setpri(); the poke that follows orders. */
+	return atomic_load_explicit(&l->l_pri, memory_order_relaxed);
+}
 
 /* lwp_oncpu - it runs at this moment, not pinned beneath another. A hint. Any context. */
 bool lwp_oncpu(struct lwp *l);

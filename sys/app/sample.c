@@ -159,7 +159,7 @@ static void take_lwp(struct lwp *l, void *arg)
 	row->sr_count = load(&l->l_switches);
 	row->sr_ticks = load(&l->l_ticks);
 	row->sr_id = l->l_id;
-	row->sr_pri = l->l_pri;
+	row->sr_pri = lwp_pri(l);
 	row->sr_flags = l->l_flags;
 	row->sr_state = lwp_state_name(l);
 	/* Not locked: it may be waking up just now, and the text is a constant in any case. */
