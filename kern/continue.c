@@ -7,9 +7,9 @@
  * later_run(), never beside itself, so the FIFO is the order of the runs.
  *
  * A slot is free again when its function begins, so a continuation always finds room to leave
- * another, unless a filter is quicker. A run takes no more than what was there when it began, and
- * then asks for another run, which comes after its neighbours: a handler that always leaves
- * something keeps its level busy, but for nobody else's turn.
+ * another, unless a filter is quicker. A run takes no more than what was there when it began. What
+ * comes later has asked for another run itself, which comes after its neighbours: a handler that
+ * always leaves something keeps its level busy, but nobody else from his turn.
  *
  * Going away. intr_disestablish() has taken the filter away, set ih_dying and passed a barrier:
  *
@@ -17,14 +17,13 @@
  *	                                    ih_dying not set: takes a slot
  *	ih_dying = true
  *	cpu_barrier() --------------------> (waits)
- *	                                    queues it, schedules the softint
- *	waits until the FIFO is empty
- *	and nothing runs
+ *	                                    queues it, asks for a run
+ *	softint_disestablish(): waits for
+ *	the run that is owed
  *
- * From there on continuations refuse their successors, so the wait has an end, and only then does
- * the softint go.
+ * From there on continuations refuse their successors, so the wait has an end.
  *
- * Contexts: continue.h. Lock order: sleep queue chain -> la_lock -> nothing. Invariants: I12 for
+ * Contexts: continue.h. Lock order: la_lock -> nothing. Invariants: I12 for
  * what was left behind. Not for: what belongs to no handler (softint.c, workqueue.c). Read
  * intr_establish() in intr.c.
  */
@@ -36,7 +35,6 @@
 #include <ithaca/lwp.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
-#include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
 #include <ithaca/witness.h>
 #include <ithaca/workqueue.h>
@@ -57,7 +55,6 @@ struct later {
 	struct slot *la_tail;       /* (s) of the FIFO, if it is not empty */
 	unsigned la_used;           /* (s) slots in the FIFO */
 	uint64_t la_refused;        /* (s) for want of a slot */
-	bool la_waited;             /* (s) continue_detach() wants to know when all is done */
 	struct lwp *_Atomic la_lwp; /* (~) who runs them now, or NULL; written under (s) */
 	struct intr_handler *la_ih; /* (a) */
 	unsigned la_slots;          /* (a) */
@@ -104,7 +101,6 @@ static void later_do(struct later *la)
 static void later_run(void *arg)
 {
 	struct later *la = arg;
-	bool more, waited;
 	unsigned n;
 
 	port_intr_off();
@@ -113,13 +109,7 @@ static void later_run(void *arg)
 	for (n = la->la_used; n > 0; n--)
 		later_do(la);
 	atomic_store_explicit(&la->la_lwp, NULL, memory_order_relaxed);
-	more = la->la_used != 0;
-	waited = la->la_waited;
 	spin_unlock(&la->la_lock);
-	if (more)
-		later_schedule(la);
-	else if (waited)
-		sleepq_wake(la, -1); /* la lives on: its softint or work has not ended yet */
 	intr_return(true);
 }
 
@@ -232,35 +222,17 @@ static int later_make(struct intr_handler *ih, unsigned kind, unsigned slots)
 	return 0;
 }
 
-/* Until nothing is left; nothing new comes in. */
-static void later_wait(struct later *la)
-{
-	bool busy, intr;
-
-	for (;;) {
-		intr = sleepq_lock(la);
-		spin_lock(&la->la_lock);
-		busy = la->la_used != 0 ||
-		    atomic_load_explicit(&la->la_lwp, memory_order_relaxed) != NULL;
-		la->la_waited = busy;
-		spin_unlock(&la->la_lock);
-		if (!busy)
-			break;
-		(void)sleepq_wait(la, "contdis", SLEEP_FOREVER, intr);
-	}
-	sleepq_unlock(la, intr);
-}
-
 static void later_free(struct later *la)
 {
 	int error;
 
-	later_wait(la);
+	/* Both wait for what is owed. */
 	if (la->la_softint != NULL)
 		error = softint_disestablish(la->la_softint);
 	else
 		error = workqueue_destroy(la->la_wq);
-	KASSERT(error == 0, "continuations of %s end: %s", la->la_ih->ih_name, errno_name(error));
+	KASSERT(error == 0 && la->la_used == 0, "continuations of %s end: %s, %u left",
+	    la->la_ih->ih_name, errno_name(error), la->la_used);
 	(void)error;
 	port_mem_free(la, later_size(la->la_slots));
 }

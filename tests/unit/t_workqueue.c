@@ -342,6 +342,28 @@ SIM_TEST(halt_stops_what_queues_itself, 3, 200)
 	CHECK_EQ(workqueue_destroy(wq), 0);
 }
 
+static void slow_then_ask(struct job *j)
+{
+	lwp_sleep_ns(10 * NS_PER_MS);
+	j->j_error = ask(j);
+}
+
+SIM_TEST(refused_while_it_is_halted, 1, 0)
+{
+	struct job j;
+
+	create(0, 1, 0);
+	job_init(&j, 0, slow_then_ask);
+	CHECK_EQ(ask(&j), 0);
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK_EQ(workqueue_halt(&j.j_work), 0);
+	CHECK_EQ(j.j_error, ESHUTDOWN);
+	CHECK_EQ(j.j_runs, 1);
+	CHECK_EQ(ask(&j), 0);
+	CHECK_EQ(workqueue_destroy(wq), 0);
+	CHECK_EQ(j.j_runs, 2);
+}
+
 /* The memory may go when halt returns: many at a time, against enqueuers and other halters. */
 static struct job *shared;
 static bool stop;

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * t_examples.c - the drivers that the manual pages show (tests/examples/), with the chips that they
+ * are for, on the simulated machine. Each is attached, used and detached, and leaves nothing.
+ */
+#include "unit.h"
+
+#include "../examples/intr_continue.c"
+#include "../examples/rwlock.c"
+#include "../examples/workqueue.c"
+#include <ithaca/errno.h>
+#include <sim/sim.h>
+
+/* ---- workqueue(9) ---- */
+
+static struct sim_line *line;
+static bool changed, card;
+
+static bool slot_changed(struct slot *s)
+{
+	bool was = changed;
+
+	(void)s;
+	changed = false;
+	sim_line_lower(line);
+	return was;
+}
+
+static bool slot_card(struct slot *s)
+{
+	(void)s;
+	return card;
+}
+
+static void plug(bool in)
+{
+	card = in;
+	changed = true;
+	sim_line_raise(line);
+}
+
+SIM_TEST(workqueue, 2, 50)
+{
+	static struct slot s;
+	size_t before;
+	unsigned i, n;
+	int error;
+
+	line = sim_line_create("slot", INTR_LEVEL, (unsigned)sim_random(2), 0);
+	for (n = 1;; n++) {
+		sim_settle();
+		before = sim_mem_bytes();
+		sim_mem_fail(n);
+		error = slot_attach(&s, line->sl_source);
+		if (!sim_mem_failed())
+			break;
+		CHECK_EQ(error, ENOMEM);
+	}
+	sim_mem_fail(0);
+	CHECK_EQ(error, 0);
+	for (i = 0; i < 10; i++) {
+		plug(sim_random(2));
+		lwp_sleep_ns(sim_random(30 * NS_PER_MS));
+		if (sim_random(2)) {
+			CHECK_EQ(workqueue_wait(&s.s_scan), 0);
+			sim_settle();
+			lwp_sleep_ns(50 * NS_PER_MS);
+			CHECK_EQ(s.s_present, card);
+		}
+	}
+	plug(true);
+	slot_detach(&s);
+	sim_settle();
+	CHECK_EQ(sim_mem_bytes(), before);
+}
+
+/* ---- rwlock(9) ---- */
+
+static uint64_t packets[4];
+static unsigned npackets;
+
+static bool nic_packet(struct nic *n, uint64_t *addr)
+{
+	(void)n;
+	if (npackets == 0) {
+		sim_line_lower(line);
+		return false;
+	}
+	*addr = packets[--npackets];
+	return true;
+}
+
+static void joiner(void *arg)
+{
+	struct nic *n = arg;
+	unsigned joined = 0;
+
+	for (uint64_t a = 0; a < 12; a++)
+		joined += nic_join(n, a % 10) == 0;
+	CHECK(joined <= NIC_ADDRS);
+	CHECK_EQ(nic_join(n, 0), EEXIST);
+	CHECK_EQ(nic_join(n, 100), ENOSPC);
+}
+
+SIM_TEST(rwlock, 3, 100)
+{
+	static struct nic n;
+	struct lwp *l[2];
+
+	line = sim_line_create("nic", INTR_LEVEL, (unsigned)sim_random(3), 0);
+	CHECK_EQ(nic_attach(&n, line->sl_source), 0);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_EQ(lwp_create("join", PRI_KERNEL, NULL, LWP_JOINABLE, joiner, &n, &l[i]), 0);
+	for (unsigned i = 0; i < 10; i++) {
+		packets[0] = packets[1] = sim_random(2);
+		packets[2] = packets[3] = 50;
+		npackets = 4;
+		sim_line_raise(line);
+		while (npackets > 0)
+			lwp_sleep_ns(10000);
+	}
+	lwp_join(l[0]);
+	lwp_join(l[1]);
+	sim_settle();
+	CHECK_EQ(n.n_count, NIC_ADDRS);
+	CHECK_EQ(n.n_taken + n.n_dropped, 40);
+	CHECK(n.n_dropped >= 20);
+	nic_detach(&n);
+}
+
+/* ---- intr_continue(9) ---- */
+
+static char typed[4];
+static unsigned ntyped, powered;
+static bool broken;
+
+static void quiet(void)
+{
+	if (ntyped == 0 && !broken)
+		sim_line_lower(line);
+}
+
+static bool port_getc(struct port *p, char *c)
+{
+	(void)p;
+	if (ntyped == 0)
+		return false;
+	*c = typed[--ntyped];
+	quiet();
+	return true;
+}
+
+static bool port_broken(struct port *p)
+{
+	bool was = broken;
+
+	(void)p;
+	broken = false;
+	quiet();
+	return was;
+}
+
+static void port_power(struct port *p, bool on)
+{
+	(void)p;
+	CHECK_EQ(on, powered % 2);
+	powered++;
+}
+
+SIM_TEST(intr_continue, 2, 100)
+{
+	static struct port p;
+	unsigned lines = 0;
+
+	line = sim_line_create("port", INTR_LEVEL, (unsigned)sim_random(2), 0);
+	CHECK_EQ(port_attach(&p, line->sl_source), 0);
+	for (unsigned i = 0; i < 30; i++) {
+		typed[0] = '\n';
+		typed[1] = 'x';
+		ntyped = 1 + (unsigned)sim_random(2);
+		lines++;
+		broken = i == 10;
+		sim_line_raise(line);
+		while (ntyped > 0)
+			lwp_sleep_ns(10000);
+		lwp_sleep_ns(sim_random(30000));
+	}
+	port_detach(&p);
+	CHECK_EQ(p.p_nlines, lines);
+	CHECK_EQ(p.p_lost, 0);
+	CHECK_EQ(p.p_resets, 1);
+	CHECK_EQ(powered, 2);
+}
