@@ -15,7 +15,8 @@
  * way to this CPU. That plain accesses need no more is because they do not race, and that they do
  * not is what race.c looks after in the same runs.
  *
- * A CPU in port_pause() waits until another has written something, as it waits for nothing else.
+ * A CPU in port_pause() waits until another has written something since the pause before, as it
+ * waits for nothing else.
  * Time stands still; when everybody waits it jumps to the next deadline (with `timers`, at any
  * moment).
  *
@@ -35,13 +36,14 @@
 
 #define MESSAGE_SIZE 4096u
 #define NUDGES_MAX 64u
+#define JUMPS_MAX 200u
 
 /* What the explorer knows of a CPU; forgotten when a run begins. */
 struct xp_cpu {
 	struct xp_op x_op; /* before which it stands */
 	uint32_t x_seq;    /* its points so far */
 	uint32_t x_writes; /* its writes so far */
-	uint32_t x_mark;   /* waiting: writes of others when it began to */
+	uint32_t x_mark;   /* writes of others when it last went on from a pause */
 	int x_take;        /* its next turn begins with this interrupt; -1: none */
 	bool x_woken;      /* waiting: let it look again */
 };
@@ -54,7 +56,7 @@ unsigned xp_nlog, xp_nscript;
 
 static struct xp_cpu cpus[XP_CPUS];
 static uint32_t writes_all;
-static unsigned nudges;
+static unsigned nudges, jumps;
 static struct xp_device devices[XP_DEVICES], devices_first[XP_DEVICES];
 static unsigned ndevices;
 static unsigned expected, left;
@@ -186,7 +188,9 @@ static void quiet(bool waiting)
 		to_host(XP_OK);
 		return;
 	}
-	if (more) {
+	if (more && ++jumps > JUMPS_MAX) {
+		stuck(waiting ? "livelock (only clocks go on)" : "deadlock (only clocks go on)");
+	} else if (more) {
 		sim_time_jump();
 	} else if (!waiting) {
 		stuck("deadlock");
@@ -394,15 +398,14 @@ void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 	for (;;) {
 		x = &cpus[sim_cpu->ci_index];
 		x->x_op = (struct xp_op){addr, pc, (uint8_t)kind, write};
-		if (kind == SIM_PAUSE) {
-			x->x_mark = writes_all - x->x_writes;
-			x->x_woken = false;
-		}
 		schedule();
 		v = sim_me();
 		x = &cpus[v->v_ci.ci_index];
-		if (kind == SIM_PAUSE)
+		if (kind == SIM_PAUSE) {
+			x->x_mark = writes_all - x->x_writes;
+			x->x_woken = false;
 			xp_fresh(v->v_ci.ci_index);
+		}
 		if (x->x_take < 0) {
 			x->x_op.o_kind = SIM_ACCESS;
 			return;
@@ -565,7 +568,7 @@ enum xp_result xp_run(uint64_t seed)
 	memcpy(devices, devices_first, sizeof(devices));
 	xp_steps = xp_fingerprint = 0;
 	xp_ask_at = 0;
-	xp_nlog = writes_all = nudges = left = 0;
+	xp_nlog = writes_all = nudges = jumps = left = 0;
 	sim_cpu = &sim_vcpus[0].v_ci;
 	sim_in_event = false;
 	message[0] = '\0';

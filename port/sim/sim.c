@@ -532,6 +532,15 @@ static void unpin(const struct lwp *l)
 		    spl_name(p->p_ipl), spl_name(l->l_ipl));
 }
 
+/* What is written here and by switch.S of the core's own: the snapshot must know. */
+static void changes(struct lwp *from, struct lwp *to, uintptr_t sp)
+{
+	xp_dirty((uintptr_t)&from->l_sp, sizeof(from->l_sp));
+	xp_dirty((uintptr_t)&to->l_sp, sizeof(to->l_sp));
+	xp_dirty((uintptr_t)&sim_cpu->ci_curlwp, sizeof(sim_cpu->ci_curlwp));
+	xp_dirty_stack(sp);
+}
+
 struct lwp *port_switch(struct lwp *from, struct lwp *to)
 {
 	uintptr_t sp = to->l_sp;
@@ -547,7 +556,7 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	sim_cpu->ci_curlwp = to;
 	sim_trace("runs", "");
 	if (xp_on) {
-		xp_dirty_stack(sp);
+		changes(from, to, sp);
 		xp_race_released((uintptr_t)&from->l_running);
 	}
 	return sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL);
@@ -573,7 +582,7 @@ static void handoff_body(void *arg)
 	unpin(h.h_from);
 	sp = h.h_from->l_sp;
 	if (xp_on)
-		xp_dirty_stack(sp);
+		changes(it, h.h_from, sp);
 	h.h_from->l_sp = 0;
 	sim_cpu->ci_curlwp = h.h_from;
 	sim_trace("runs", "after handoff");
@@ -594,7 +603,7 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level)
 	sim_cpu->ci_curlwp = it;
 	sim_trace("handoff upon", from->l_name);
 	if (xp_on)
-		xp_dirty_stack(it->l_stack_top - 1);
+		changes(from, it, it->l_stack_top - 1);
 	return sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h);
 }
 

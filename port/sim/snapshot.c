@@ -5,7 +5,8 @@
  * Three kinds of memory change in a run:
  *
  *	data and heap	of the core and the scenario. Both are instrumented, so every write of theirs
- *			comes by xp_dirty(), which notes blocks of 64 bytes, each once a run
+ *			comes by xp_dirty(), which notes words of 8 bytes, each once a run.
+ *			(Larger ones would take the neighbours' data with them.)
  *	stacks		not instrumented as a whole. A stack that was switched to, or written to
  *			from another, is put back from its saved pointer to its top
  *	the simulator's	own state, which its files name (sim_state() and its like)
@@ -26,7 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define BLOCK 64u
+#define BLOCK 8u
 #define STACKS_MAX 256u
 #define PARTS_MAX 64u
 

@@ -109,13 +109,15 @@ void explain(uint64_t seed)
 	unlike = scenario->fails != NULL && strstr(xp_message(), scenario->fails) == NULL;
 	if (scenario->fails != NULL && !unlike && opt.quiet)
 		return;
+	print_message(xp_message());
 	memcpy(log, xp_log, n * sizeof(log[0]));
 	printf("replay: ./ithaca sim %s --strategy %s --memory %s --seed %llu\n", scenario->name,
 	    xp_config.strategy->name, memory_name(xp_config.memory), (unsigned long long)seed);
 	xp_config.strategy = &xp_replay;
 	if (n == XP_LOG_MAX || !fails(log, n)) {
+		printf("the log of its %u choices does not replay it%s\n", n,
+		    n == XP_LOG_MAX ? ": it is cut off" : "");
 		print_message(xp_message());
-		printf("the log of its %u choices does not replay it\n", n);
 		return;
 	}
 	if (!opt.no_shrink)

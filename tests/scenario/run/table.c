@@ -2,7 +2,7 @@
 /*
  * table.c - a run for people: a column a CPU with source lines, a Chrome trace, gdb.
  *
- * Only the last TABLE_MAX lines are shown, and of each CPU's accesses those in which something
+ * Only the first and the last TABLE_MAX lines are shown, and of each CPU's accesses those in which something
  * happens: atomics, interrupts, switches, and the plain accesses of the last steps.
  *
  * Source lines are asked of addr2line, all at once. Host context. Next: port/sim/replay.c.
@@ -29,10 +29,9 @@ static unsigned nplaces;
 
 static const char *self(void)
 {
-	static char path[256];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	static char path[32];
 
-	path[n > 0 ? n : 0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)getpid());
 	return path;
 }
 
@@ -136,20 +135,22 @@ static void cell(const struct xp_noted *n, const char *text)
 
 void table_show(void)
 {
-	unsigned from = xp_nnotes, lines = 0;
+	unsigned all = 0, n = 0;
 	char text[64];
 
-	while (from > 0 && lines < TABLE_MAX)
-		lines += shown(&xp_notes[--from]);
-	ask_all(from);
+	for (unsigned i = 0; i < xp_nnotes; i++)
+		all += shown(&xp_notes[i]);
+	ask_all(0);
 	printf("%6s  ", "step");
 	for (unsigned c = 0; c < scenario->cpus; c++)
 		printf("CPU %-10u", c);
 	printf(" lwp      where\n");
-	if (from > 0)
-		printf("        ... %u more before\n", from);
-	for (unsigned i = from; i < xp_nnotes; i++) {
+	for (unsigned i = 0; i < xp_nnotes; i++) {
 		if (!shown(&xp_notes[i]))
+			continue;
+		if (n++ == TABLE_MAX && all > 2 * TABLE_MAX)
+			printf("        ... %u more\n", all - 2 * TABLE_MAX);
+		if (n > TABLE_MAX && n + TABLE_MAX <= all)
 			continue;
 		what(&xp_notes[i], text, sizeof(text));
 		cell(&xp_notes[i], text);
