@@ -45,7 +45,7 @@ struct xp_cpu {
 	uint32_t x_writes; /* its writes so far */
 	uint32_t x_mark;   /* writes of others when it last went on from a pause */
 	int x_take;        /* its next turn begins with this interrupt; -1: none */
-	bool x_woken;      /* waiting: let it look again */
+	bool x_woken;      /* let it look again: others ran here, or everybody waits */
 };
 
 struct xp_config xp_config;
@@ -122,6 +122,11 @@ void xp_add_device(const char *name, void (*fn)(void *), void *arg, unsigned tim
 void xp_expect(unsigned lwps)
 {
 	expected = lwps;
+}
+
+void xp_disturbed(void)
+{
+	cpus[sim_cpu->ci_index].x_woken = true;
 }
 
 void xp_wrote(unsigned cpu)
@@ -387,6 +392,7 @@ static void take_now(struct sim_vcpu *v, struct xp_cpu *x)
 	if (take == 0)
 		xp_race_ipi_taken(v->v_ci.ci_index);
 	sim_take(v, take);
+	xp_disturbed();
 }
 
 /* The slow half of a point: somebody is asked. */

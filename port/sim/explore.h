@@ -155,6 +155,7 @@ void xp_fence(int order, uint32_t pc);
 void xp_race_begin(void);
 void xp_race_freed(uint64_t addr, size_t size);
 void xp_race_released(uint64_t addr); /* a release store that assembly is about to make */
+void xp_machine_store(uint64_t addr, uint64_t value); /* and a relaxed one, by C code of ours */
 void xp_race_ipi_sent(unsigned to);
 void xp_race_ipi_taken(unsigned cpu);
 void xp_fresh(unsigned cpu); /* it has waited: what it reads now is new */
@@ -162,6 +163,7 @@ bool xp_buffered(unsigned cpu);
 void xp_flush(unsigned cpu);
 void xp_drain(unsigned cpu);
 void xp_wrote(unsigned cpu);
+void xp_disturbed(void); /* something else ran on this CPU meanwhile */
 
 /* snapshot.c. */
 void xp_snapshot_take(void);

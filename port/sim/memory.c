@@ -216,14 +216,22 @@ uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc)
 	return v;
 }
 
+/* A device writes: at once, for all to see. */
+static void by_event(void *a, unsigned size, uint64_t v)
+{
+	xp_dirty((uintptr_t)a, size);
+	if (xp_config.memory == XP_C11)
+		xp_history_forget(xp_place((uintptr_t)a));
+	put(a, size, v);
+}
+
 void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 {
 	struct xp_loc *l;
 	unsigned me;
 
 	if (sim_in_event) {
-		xp_dirty((uintptr_t)a, size);
-		put(a, size, v);
+		by_event(a, size, v);
 		return;
 	}
 	xp_point(SIM_ACCESS, (uintptr_t)a, true, pc);
@@ -262,11 +270,11 @@ void xp_rmw_end(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 	struct xp_loc *l;
 	v4 sync;
 
-	xp_dirty((uintptr_t)a, size);
 	if (sim_in_event) {
-		put(a, size, v);
+		by_event(a, size, v);
 		return;
 	}
+	xp_dirty((uintptr_t)a, size);
 	fresh[me] = false;
 	l = xp_atomic(me, (uintptr_t)a, true, pc);
 	xp_acquire(me, l->l_sync, order);

@@ -135,6 +135,8 @@ void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
 		xp_note(write ? XE_WRITE : XE_READ, addr, size, pc, NULL);
 	if (write)
 		xp_dirty(addr, size);
+	if (sim_in_event && write && xp_config.memory == XP_C11)
+		xp_history_forget(xp_place(addr));
 	if (sim_in_event || !xp_config.races)
 		return;
 	if (size <= 8) {
@@ -260,6 +262,18 @@ void xp_race_released(uint64_t addr)
 	xp_dirty(addr, 1);
 	if (xp_config.memory == XP_C11)
 		xp_history_add(l, me, 0, l->l_sync, false, 1, addr);
+	xp_tick(me);
+}
+
+void xp_machine_store(uint64_t addr, uint64_t value)
+{
+	unsigned me = sim_cpu->ci_index;
+	struct xp_loc *l = xp_atomic(me, addr, true, 0);
+
+	xp_dirty(addr, sizeof(value));
+	l->l_sync = xp_clocks.fence[me];
+	if (xp_config.memory == XP_C11)
+		xp_history_add(l, me, value, l->l_sync, false, sizeof(value), addr);
 	xp_tick(me);
 }
 

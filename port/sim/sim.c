@@ -537,8 +537,15 @@ static void changes(struct lwp *from, struct lwp *to, uintptr_t sp)
 {
 	xp_dirty((uintptr_t)&from->l_sp, sizeof(from->l_sp));
 	xp_dirty((uintptr_t)&to->l_sp, sizeof(to->l_sp));
-	xp_dirty((uintptr_t)&sim_cpu->ci_curlwp, sizeof(sim_cpu->ci_curlwp));
+	xp_machine_store((uintptr_t)&sim_cpu->ci_curlwp, (uintptr_t)to);
 	xp_dirty_stack(sp);
+}
+
+static struct lwp *back(struct lwp *l)
+{
+	if (xp_on)
+		xp_disturbed();
+	return l;
 }
 
 struct lwp *port_switch(struct lwp *from, struct lwp *to)
@@ -552,14 +559,14 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	if (sp <= to->l_stack_top - to->l_stack_size || sp > to->l_stack_top)
 		sim_failed("port_switch to %s, which cannot be resumed (sp %#lx)", to->l_name,
 		    (unsigned long)sp);
+	if (xp_on)
+		changes(from, to, sp);
 	to->l_sp = 0;
 	sim_cpu->ci_curlwp = to;
 	sim_trace("runs", "");
-	if (xp_on) {
-		changes(from, to, sp);
+	if (xp_on)
 		xp_race_released((uintptr_t)&from->l_running);
-	}
-	return sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL);
+	return back(sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL));
 }
 
 struct handoff {
@@ -600,11 +607,11 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level)
 	if (v->v_npins == SIM_PINS_MAX)
 		sim_failed("CPU %u: more than %d lwps pinned", sim_cpu->ci_index, SIM_PINS_MAX);
 	v->v_pins[v->v_npins++] = (struct sim_pin){from, from->l_ipl};
-	sim_cpu->ci_curlwp = it;
-	sim_trace("handoff upon", from->l_name);
 	if (xp_on)
 		changes(from, it, it->l_stack_top - 1);
-	return sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h);
+	sim_cpu->ci_curlwp = it;
+	sim_trace("handoff upon", from->l_name);
+	return back(sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h));
 }
 
 /* A stack that goes on at fn() when it is switched to. */

@@ -43,18 +43,27 @@ static inline void tdev_raise(struct tdev *td)
 	sim_line_raise(td->td_line);
 }
 
+/* What the device holds is read and cleared in one access, as a register is: where this header is
+ * compiled as the core is (tests/scenario), the device may act between any two. */
+static inline unsigned tdev_clear(unsigned *reg)
+{
+	return __atomic_exchange_n(reg, 0, __ATOMIC_RELAXED);
+}
+
 static inline bool tdev_take(struct tdev *td)
 {
-	bool any = td->td_hw != 0, up = false;
+	unsigned took = tdev_clear(&td->td_hw);
+	bool up;
 	const struct tdev *peer;
 
-	td->td_ring += td->td_hw;
-	td->td_hw = 0;
+	__atomic_fetch_add(&td->td_ring, took, __ATOMIC_RELAXED);
+	sim_line_lower(td->td_line);
+	up = __atomic_load_n(&td->td_hw, __ATOMIC_RELAXED) != 0;
 	for (peer = td->td_peer; peer != NULL && peer != td; peer = peer->td_peer)
-		up |= peer->td_hw != 0;
-	if (!up)
-		sim_line_lower(td->td_line);
-	return any;
+		up |= __atomic_load_n(&peer->td_hw, __ATOMIC_RELAXED) != 0;
+	if (up && td->td_line->sl_trigger == INTR_LEVEL)
+		sim_line_raise(td->td_line);
+	return took != 0;
 }
 
 static inline unsigned tdev_filter(void *arg)
@@ -92,8 +101,7 @@ static inline bool tdev_thread(void *arg)
 	td->td_cpu = curcpu();
 	if (td->td_ih != NULL && td->td_ih->ih_filter == NULL)
 		tdev_take(td);
-	took = td->td_ring;
-	td->td_ring = 0;
+	took = tdev_clear(&td->td_ring);
 	sim_point(SIM_TEST);
 	if (td->td_hook != NULL)
 		td->td_hook(td);
