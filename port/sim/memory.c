@@ -82,6 +82,11 @@ bool xp_buffered(unsigned cpu)
 	return nbuffered[cpu] != 0;
 }
 
+uint64_t xp_buffered_place(unsigned cpu)
+{
+	return nbuffered[cpu] != 0 ? (uintptr_t)buffers[cpu][0].b_at : 0;
+}
+
 void xp_flush(unsigned cpu)
 {
 	struct buffered b = buffers[cpu][0];
