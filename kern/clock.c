@@ -29,11 +29,6 @@
 #include <ithaca/sched.h>
 #include <ithaca/storm.h>
 
-uint64_t clock_ns(void)
-{
-	return port_counter_to_ns(port_counter());
-}
-
 void clock_want(struct cpu *ci, uint64_t deadline_ns)
 {
 	KASSERT(!port_intr_enabled() && ci == curcpu(), "clock_want for cpu%u on cpu%u",

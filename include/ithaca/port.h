@@ -65,6 +65,9 @@ static inline void port_stat_add(_Atomic uint64_t *counter, uint64_t n);
 /* port_counter - this CPU's cycle counter; monotonic, and the same rate and origin on every CPU. */
 static inline uint64_t port_counter(void);
 
+/* port_counter_ns - port_counter_to_ns(port_counter()), in as few instructions as can be. */
+static inline uint64_t port_counter_ns(void);
+
 /* ---- Stacks: the three ways to change them. All with interrupts off. ---- */
 
 /*

@@ -41,7 +41,7 @@
 #include <ithaca/print.h>
 #include <stdatomic.h>
 
-#define SHIFT 58
+#define SHIFT X86_NS_SHIFT
 #define TSC_HZ_MIN 20000000ull
 #define TSC_HZ_MAX 60000000000ull
 
@@ -78,7 +78,7 @@
 
 /* What is calibrated. Locking key: (a) set once before it is shared; (~) atomic. */
 static uint64_t tsc_hz;         /* (a) 0: not yet */
-static uint64_t ns_per_tick;    /* (a) << SHIFT */
+uint64_t x86_ns_per_tick;       /* (a) << SHIFT */
 static uint64_t ticks_per_ns;   /* (a) << SHIFT */
 static uint64_t timer_per_tick; /* (a) << 32; one-shot only */
 static bool timer_deadline;     /* (a) TSC-deadline mode */
@@ -112,7 +112,7 @@ static uint64_t mul_shift(uint64_t n, uint64_t mult, unsigned shift)
 
 uint64_t port_counter_to_ns(uint64_t ticks)
 {
-	return (uint64_t)((unsigned __int128)ticks * ns_per_tick >> SHIFT);
+	return (uint64_t)((unsigned __int128)ticks * x86_ns_per_tick >> SHIFT);
 }
 
 /* The first counter value at which the clock shows `ns`, or one soon after. */
@@ -316,7 +316,7 @@ static int tsc_calibrate(void)
 		tsc_hz = 0;
 		return ENXIO;
 	}
-	ns_per_tick = scale(NS_PER_S, SHIFT, tsc_hz);
+	x86_ns_per_tick = scale(NS_PER_S, SHIFT, tsc_hz);
 	ticks_per_ns = scale(tsc_hz, SHIFT, NS_PER_S);
 	kprintf("clock: counter %llu.%06llu MHz, ", (unsigned long long)(tsc_hz / 1000000),
 	    (unsigned long long)(tsc_hz % 1000000));

@@ -79,4 +79,9 @@ static inline uint64_t port_counter(void)
 	return sim_counter();
 }
 
+static inline uint64_t port_counter_ns(void)
+{
+	return sim_counter();
+}
+
 #endif

@@ -105,10 +105,27 @@ static inline void port_idle(void)
 /* Not fenced: a figure may be off by what the processor has in flight, some tens of cycles. */
 static inline uint64_t port_counter(void)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi; /* the upper halves are cleared */
 
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
+	return hi << 32 | lo;
+}
+
+/* Nanoseconds a tick of the counter, << X86_NS_SHIFT. Set once, when it is calibrated. */
+#define X86_NS_SHIFT 58
+extern uint64_t x86_ns_per_tick;
+
+/* The product of 128 bits, shifted. In one piece, or the compiler puts off the second half of the
+ * work and keeps three registers for it. */
+static inline uint64_t port_counter_ns(void)
+{
+	uint64_t ns, hi;
+
+	__asm__ volatile("rdtsc; shlq $32, %%rdx; orq %%rdx, %%rax; mulq %2; shrdq %3, %%rdx, %%rax"
+			 : "=&a"(ns), "=&d"(hi)
+			 : "m"(x86_ns_per_tick), "i"(X86_NS_SHIFT)
+			 : "cc");
+	return ns;
 }
 
 #endif
