@@ -364,6 +364,28 @@ struct lwp *turnstile_owner(const void *obj)
 	return owner;
 }
 
+struct lwp *turnstile_blocker(struct lwp *l, const char **name)
+{
+	const void *wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);
+	struct turnstile *ts;
+	struct lwp *owner = NULL;
+	bool intr;
+
+	if (wchan == NULL)
+		return NULL;
+	intr = turnstile_lock(wchan);
+	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == wchan &&
+	    atomic_load_explicit(&l->l_wait_turnstile, memory_order_relaxed)) {
+		ts = turnstile_lookup(wchan);
+		if (ts != NULL) {
+			owner = ts->ts_owner;
+			*name = ts->ts_name;
+		}
+	}
+	turnstile_unlock(wchan, intr);
+	return owner;
+}
+
 void turnstile_dump(void)
 {
 	struct turnstile *ts;

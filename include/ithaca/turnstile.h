@@ -78,6 +78,11 @@ struct lwp *turnstile_owner(const void *obj);
  * Interrupts off, no lock held. */
 void turnstile_repri(struct lwp *l);
 
+/* turnstile_blocker - who holds the lock that `l` waits for, and *name, what it is called; NULL: it
+ * waits for none, or nobody is known to hold it. Thread context. No lwp's memory ever becomes
+ * anything else, so any pointer to one will do; the answer may be old when it comes. */
+struct lwp *turnstile_blocker(struct lwp *l, const char **name);
+
 /* turnstile_dump - every lock waited for, its owner and waiters. Takes no lock. */
 void turnstile_dump(void);
 
