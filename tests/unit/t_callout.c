@@ -1,90 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * t_callout.c - the wheel (never early, late by the resolution at most, in order), and what stop,
- * halt, trystop and shutdown promise while functions run on any CPU (I10).
+ * t_callout.c - the wheel (never early, late by the resolution at most, in order), and what arms:
+ * from anywhere, periodic, deferred, bound, tolerant.
  */
-#include "unit.h"
+#include "tcallout.h"
 
-#include <ithaca/callout.h>
-#include <ithaca/clock.h>
-#include <ithaca/cpu.h>
+#include <ithaca/errno.h>
 #include <ithaca/intr.h>
-#include <ithaca/lwp.h>
-#include <ithaca/mutex.h>
-#include <ithaca/port.h>
-#include <ithaca/sleepq.h>
-#include <ithaca/spl.h>
-#include <sim/sim.h>
-#include <string.h>
-
-#define SLACK_NS (100 * NS_PER_US) /* of the simulated machine: points between clock and softint */
-
-struct probe {
-	struct callout p_callout;
-	uint64_t p_due_ns;
-	uint64_t p_ran_ns;
-	uint64_t p_work_ns; /* how long the function takes, asleep */
-	unsigned p_runs;
-	unsigned p_again; /* so many times it arms itself again */
-	uint64_t p_period_ns;
-	bool p_running;
-	struct cpu *p_cpu;
-	struct mutex *p_mutex; /* what the function takes, or NULL */
-};
-
-static void probe_run(void *arg)
-{
-	struct probe *p = arg;
-
-	CHECK(!p->p_running);
-	p->p_running = true;
-	CHECK_EQ(curlwp->l_ipl, IPL_SOFTCLOCK);
-	CHECK(port_intr_enabled());
-	p->p_ran_ns = clock_ns();
-	CHECK(p->p_ran_ns >= p->p_due_ns);
-	p->p_cpu = curcpu();
-	p->p_runs++;
-	if (p->p_mutex != NULL)
-		mutex_enter(p->p_mutex);
-	sim_point(SIM_TEST);
-	if (p->p_work_ns != 0)
-		lwp_sleep_ns(p->p_work_ns);
-	sim_point(SIM_TEST);
-	if (p->p_again > 0) {
-		p->p_again--;
-		p->p_due_ns = clock_ns() + p->p_period_ns;
-		callout_schedule(&p->p_callout, p->p_period_ns);
-	}
-	if (p->p_mutex != NULL)
-		mutex_exit(p->p_mutex);
-	p->p_running = false;
-}
-
-static void probe_init(struct probe *p)
-{
-	memset(p, 0, sizeof(*p));
-	callout_init(&p->p_callout);
-	callout_setfunc(&p->p_callout, probe_run, p);
-}
-
-static bool probe_arm(struct probe *p, uint64_t ns)
-{
-	p->p_due_ns = clock_ns() + ns;
-	return callout_schedule(&p->p_callout, ns);
-}
-
-static void on_cpu(unsigned cpu, void (*fn)(void *), void *arg, struct lwp **out)
-{
-	CHECK_EQ(lwp_create("other", PRI_KERNEL, cpu_lookup(cpu), LWP_JOINABLE, fn, arg, out), 0);
-}
-
-static void on_cpu_done(unsigned cpu, void (*fn)(void *), void *arg)
-{
-	struct lwp *l;
-
-	on_cpu(cpu, fn, arg, &l);
-	lwp_join(l);
-}
 
 /* ---- The wheel ---- */
 
@@ -345,11 +267,6 @@ SIM_TEST(hard_ones, 2, 100)
 	CHECK_EQ(ran + stopped, 101);
 }
 
-static void arm_5ms(void *arg)
-{
-	probe_arm(arg, 5 * NS_PER_MS);
-}
-
 SIM_TEST(moves_to_who_arms, 3, 50)
 {
 	struct probe p;
@@ -385,14 +302,28 @@ static void hammer(void *arg)
 {
 	struct probe *p = arg;
 	unsigned i;
+	int error;
 
 	for (i = 0; i < 30; i++) {
-		switch (sim_random(4)) {
+		switch (sim_random(8)) {
 		case 0:
 			callout_stop(&p->p_callout);
 			break;
 		case 1:
 			callout_halt(&p->p_callout, NULL);
+			break;
+		case 2:
+			callout_schedule_periodic(&p->p_callout, 1 + sim_random(300) * NS_PER_US);
+			break;
+		case 3:
+			callout_schedule_deferred(&p->p_callout, sim_random(300) * NS_PER_US);
+			break;
+		case 4:
+			callout_tolerance(&p->p_callout, sim_random(2) * 200 * NS_PER_US);
+			break;
+		case 5:
+			error = callout_bind(&p->p_callout, cpu_lookup((unsigned)sim_random(4)));
+			CHECK(error == 0 || error == EBUSY);
 			break;
 		default:
 			callout_schedule(&p->p_callout, sim_random(300) * NS_PER_US);
@@ -439,202 +370,354 @@ SIM_TEST(blocked_function_holds_up_its_cpu, 2, 50)
 	CHECK_EQ(slow.p_runs + here.p_runs, 2);
 }
 
-/* ---- Stop, halt and their kin ---- */
+/* ---- Periodic ---- */
 
-SIM_TEST(stop_tells_the_truth, 2, 100)
+SIM_TEST(periodic_does_not_drift, 2, 50)
 {
+	uint64_t begin_ns, behind_ns;
 	struct probe p;
-	unsigned i, prevented = 0;
+	unsigned i;
 
 	probe_init(&p);
-	CHECK(!callout_stop(&p.p_callout));
-	for (i = 0; i < 20; i++) {
-		on_cpu_done(1, arm_5ms, &p);
-		lwp_sleep_ns(5 * NS_PER_MS - 150 * NS_PER_US + sim_random(300 * NS_PER_US));
-		prevented += callout_stop(&p.p_callout);
-		CHECK(!callout_stop(&p.p_callout));
-		lwp_sleep_ns(NS_PER_MS);
+	p.p_work_ns = NS_PER_MS;
+	begin_ns = clock_ns();
+	CHECK(!callout_schedule_periodic(&p.p_callout, 3 * NS_PER_MS));
+	for (i = 1; i <= 50; i++) {
+		lwp_sleep_ns(begin_ns + i * 3 * NS_PER_MS + 2 * NS_PER_MS - clock_ns());
+		CHECK_EQ(p.p_runs, i);
+		behind_ns = p.p_ran_ns - begin_ns - i * 3 * NS_PER_MS;
+		CHECK(behind_ns <= CALLOUT_RESOLUTION_NS + 2 * SLACK_NS);
+		CHECK(callout_pending(&p.p_callout));
+		CHECK(callout_expired(&p.p_callout));
+	}
+	CHECK_EQ(callout_missed(&p.p_callout), 0);
+	CHECK(callout_halt(&p.p_callout, NULL));
+	CHECK(!callout_active(&p.p_callout));
+}
+
+/* A run takes three periods and more: the times meanwhile are left out, and counted. */
+SIM_TEST(periodic_leaves_out_what_it_misses, 1, 50)
+{
+	const uint64_t period_ns = NS_PER_MS + NS_PER_MS / 7;
+	uint64_t begin_ns, runs, missed, times;
+	struct probe p;
+
+	probe_init(&p);
+	p.p_work_ns = 4 * NS_PER_MS;
+	callout_schedule_periodic(&p.p_callout, period_ns);
+	begin_ns = clock_ns();
+	lwp_sleep_ns(100 * NS_PER_MS);
+	CHECK(callout_halt(&p.p_callout, NULL));
+	missed = callout_missed(&p.p_callout);
+	runs = p.p_runs;
+	CHECK(runs >= 22 && runs <= 26);
+	times = (p.p_ran_ns - begin_ns) / period_ns;
+	CHECK(runs + missed == times || runs + missed == times + 1);
+	callout_schedule_periodic(&p.p_callout, NS_PER_S);
+	CHECK_EQ(callout_missed(&p.p_callout), 0);
+	CHECK(callout_stop(&p.p_callout));
+}
+
+static void stop_fifth(void *arg)
+{
+	struct probe *p = arg;
+
+	CHECK(callout_pending(&p->p_callout));
+	if (++p->p_runs % 5 != 0)
+		return;
+	if (p->p_again == 0)
+		CHECK(callout_stop(&p->p_callout));
+	else if (p->p_again == 1)
+		CHECK(callout_halt(&p->p_callout, NULL));
+	else if (p->p_again == 2)
+		CHECK(callout_schedule(&p->p_callout, 2 * NS_PER_MS)); /* one-shot */
+	if (p->p_again == 3) {
+		CHECK(callout_stop(&p->p_callout));
+		callout_destroy(&p->p_callout);
+		memset(&p->p_callout, 0xa5, sizeof(p->p_callout));
+	}
+}
+
+static void count_and_check(void *arg)
+{
+	struct probe *p = arg;
+
+	CHECK(!callout_pending(&p->p_callout));
+	p->p_runs++;
+}
+
+SIM_TEST(periodic_stops_itself, 1, 20)
+{
+	struct probe p;
+
+	probe_init(&p);
+	for (p.p_again = 0; p.p_again < 4; p.p_again++) {
+		p.p_runs = 0;
+		callout_setfunc(&p.p_callout, stop_fifth, &p);
+		callout_schedule_periodic(&p.p_callout, NS_PER_MS);
+		lwp_sleep_ns(5 * NS_PER_MS + NS_PER_MS / 2);
+		if (p.p_again == 2) { /* one-shot by now, and over */
+			CHECK_EQ(p.p_runs, 5);
+			CHECK(callout_reset(&p.p_callout, 0, count_and_check, &p));
+		}
+		lwp_sleep_ns(20 * NS_PER_MS);
+		CHECK_EQ(p.p_runs, p.p_again == 2 ? 6 : 5);
+	}
+}
+
+static void count_run(void *arg)
+{
+	((struct probe *)arg)->p_runs++;
+}
+
+/* Shorter than the resolution: a run a tick at most, and others get their turn. */
+SIM_TEST(periodic_every_nanosecond, 1, 0)
+{
+	struct probe fast, other;
+
+	probe_init(&fast);
+	probe_init(&other);
+	callout_setfunc(&fast.p_callout, count_run, &fast);
+	callout_schedule_periodic(&fast.p_callout, 1);
+	probe_arm(&other, NS_PER_MS);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK(callout_halt(&fast.p_callout, NULL));
+	CHECK(fast.p_runs > 50 && fast.p_runs <= 10 * NS_PER_MS / CALLOUT_RESOLUTION_NS + 2);
+	CHECK_EQ(other.p_runs, 1);
+}
+
+/* ---- Deferred ---- */
+
+static unsigned deferring_filter(void *arg)
+{
+	struct probe *p = arg;
+
+	p->p_due_ns = clock_ns() + 2 * NS_PER_MS;
+	p->p_again = callout_schedule_deferred(&p->p_callout, 2 * NS_PER_MS);
+	CHECK(callout_pending(&p->p_callout));
+	return FILTER_HANDLED;
+}
+
+static struct sim_line *filter_make(struct probe *p)
+{
+	struct sim_line *sl = sim_line_create("dev", INTR_EDGE, 0, 0);
+	struct intr_handler *ih;
+
+	CHECK_EQ(intr_establish(sl->sl_source, "dev", IPL_NET, 0, deferring_filter, NULL, p, &ih),
+	    0);
+	return sl;
+}
+
+static void raise_line(void *arg)
+{
+	sim_line_raise(arg);
+}
+
+SIM_TEST(deferred_from_a_filter, 2, 100)
+{
+	struct probe p;
+	struct sim_line *sl;
+	size_t bytes;
+	uint64_t due_ns;
+
+	probe_init(&p);
+	sl = filter_make(&p);
+	bytes = sim_mem_bytes();
+	sim_at(sim_random(NS_PER_MS), raise_line, sl);
+	lwp_sleep_ns(2 * NS_PER_MS);
+	CHECK_EQ(p.p_again, 0);
+	p.p_again = 0;
+	lwp_sleep_ns(5 * NS_PER_MS);
+	CHECK_EQ(p.p_runs, 1);
+	CHECK(p.p_ran_ns - p.p_due_ns <= CALLOUT_RESOLUTION_NS + SLACK_NS);
+	CHECK(p.p_cpu == cpu_lookup(0));
+	CHECK_EQ(sim_mem_bytes(), bytes);
+	due_ns = clock_ns() + NS_PER_S; /* one that is armed moves */
+	CHECK(!probe_arm(&p, NS_PER_S));
+	sim_at(0, raise_line, sl);
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK_EQ(p.p_again, 1);
+	p.p_again = 0;
+	lwp_sleep_ns(5 * NS_PER_MS);
+	CHECK_EQ(p.p_runs, 2);
+	lwp_sleep_ns(due_ns - clock_ns() + NS_PER_MS);
+	CHECK_EQ(p.p_runs, 2);
+}
+
+/* Whether it stands in the list of the deferred or in the wheel, stop tells the truth. */
+SIM_TEST(deferred_and_stopped, 2, 200)
+{
+	unsigned i, prevented = 0;
+	struct sim_line *sl;
+	struct probe p;
+
+	probe_init(&p);
+	sl = filter_make(&p);
+	for (i = 0; i < 10; i++) {
+		sim_at(0, raise_line, sl);
+		lwp_sleep_ns(
+		    sim_random(2) == 0 ? sim_random(30 * NS_PER_US) : sim_random(3 * NS_PER_MS));
+		sim_settle(); /* the filter has run; the softint may have */
+		p.p_again = 0;
+		if (callout_stop(&p.p_callout))
+			prevented++;
+		CHECK(!callout_pending(&p.p_callout));
+		lwp_sleep_ns(5 * NS_PER_MS);
 		CHECK_EQ(p.p_runs + prevented, i + 1);
 	}
 }
 
-struct halter {
-	struct probe *h_probe;
-	struct mutex *h_interlock;
-	bool h_done;
-};
-
-static void halter_run(void *arg)
-{
-	struct halter *h = arg;
-
-	if (h->h_interlock != NULL)
-		mutex_enter(h->h_interlock);
-	callout_halt(&h->h_probe->p_callout, h->h_interlock);
-	CHECK(!h->h_probe->p_running);
-	CHECK(!callout_invoking(&h->h_probe->p_callout));
-	if (h->h_interlock != NULL) {
-		CHECK(mutex_owned(h->h_interlock));
-		mutex_exit(h->h_interlock);
-	}
-	h->h_done = true;
-}
-
-/* Three wait for a function that wants the lock which each of them holds as interlock. */
-SIM_TEST(halters_any_number, 4, 100)
-{
-	struct halter h[3];
-	struct lwp *l[3];
-	struct mutex m;
-	struct probe p;
-	unsigned i;
-
-	mutex_init(&m, "device", IPL_SOFTCLOCK);
-	probe_init(&p);
-	p.p_mutex = &m;
-	p.p_work_ns = 10 * NS_PER_MS;
-	probe_arm(&p, NS_PER_MS);
-	lwp_sleep_ns(5 * NS_PER_MS);
-	CHECK(p.p_running);
-	for (i = 0; i < 3; i++) {
-		h[i] = (struct halter){&p, i == 0 ? NULL : &m, false};
-		on_cpu(i + 1, halter_run, &h[i], &l[i]);
-	}
-	for (i = 0; i < 3; i++) {
-		lwp_join(l[i]);
-		CHECK(h[i].h_done);
-	}
-	CHECK_EQ(p.p_runs, 1);
-}
-
-/* The function waits for the lock that the halter holds: as interlock, it is let go. */
-SIM_TEST(halt_drops_its_interlock, 2, 100)
-{
-	struct halter h;
-	struct mutex m;
-	struct probe p;
-
-	mutex_init(&m, "device", IPL_SOFTCLOCK);
-	probe_init(&p);
-	p.p_mutex = &m;
-	mutex_enter(&m);
-	on_cpu_done(1, arm_5ms, &p);
-	lwp_sleep_ns(10 * NS_PER_MS);
-	CHECK(p.p_running);
-	CHECK(!callout_halt(&p.p_callout, &m));
-	CHECK(!p.p_running);
-	mutex_exit(&m);
-	h = (struct halter){&p, &m, false};
-	halter_run(&h); /* and one that has nothing to wait for */
-}
-
-/* Armed from outside while it runs, and then by itself: the halt prevents both. */
-SIM_TEST(halt_of_one_armed_twice, 2, 100)
-{
-	struct probe p;
-
-	probe_init(&p);
-	p.p_work_ns = 10 * NS_PER_MS;
-	p.p_again = 1;
-	on_cpu_done(1, arm_5ms, &p);
-	lwp_sleep_ns(8 * NS_PER_MS);
-	CHECK(p.p_running);
-	CHECK(!callout_schedule(&p.p_callout, NS_PER_S));
-	CHECK(callout_halt(&p.p_callout, NULL));
-	CHECK_EQ(p.p_again, 0);
-	CHECK(!callout_pending(&p.p_callout));
-	lwp_sleep_ns(2 * NS_PER_S);
-	CHECK_EQ(p.p_runs, 1);
-}
-
-/* One that always arms itself again is halted all the same, and the halt says so. */
-SIM_TEST(halt_against_arming_itself, 2, 100)
-{
-	struct probe p;
-
-	probe_init(&p);
-	p.p_again = 1000000;
-	p.p_period_ns = NS_PER_MS;
-	p.p_work_ns = 300 * NS_PER_US;
-	on_cpu_done(1, arm_5ms, &p);
-	lwp_sleep_ns(10 * NS_PER_MS + sim_random(2 * NS_PER_MS));
-	CHECK(callout_halt(&p.p_callout, NULL));
-	CHECK(!p.p_running);
-	CHECK(!callout_pending(&p.p_callout));
-	p.p_due_ns = UINT64_MAX; /* a run now would be early */
-	lwp_sleep_ns(20 * NS_PER_MS);
-}
-
-static void halt_self(void *arg)
+static void defer_2ms(void *arg)
 {
 	struct probe *p = arg;
-
-	p->p_runs++;
-	callout_schedule(&p->p_callout, NS_PER_MS);
-	CHECK(callout_invoking(&p->p_callout));
-	CHECK(callout_halt(&p->p_callout, NULL));
-	CHECK(callout_trystop(&p->p_callout));
-}
-
-SIM_TEST(halt_from_the_function_itself, 1, 0)
-{
-	struct probe p;
-
-	probe_init(&p);
-	callout_reset(&p.p_callout, NS_PER_MS, halt_self, &p);
-	lwp_sleep_ns(10 * NS_PER_MS);
-	CHECK_EQ(p.p_runs, 1);
-}
-
-SIM_TEST(trystop_never_waits, 2, 100)
-{
 	struct mutex m;
-	struct probe p;
 
-	mutex_init(&m, "device", IPL_SOFTCLOCK);
-	probe_init(&p);
-	p.p_mutex = &m;
-	on_cpu_done(1, arm_5ms, &p);
-	CHECK(callout_trystop(&p.p_callout));
-	on_cpu_done(1, arm_5ms, &p);
+	mutex_init(&m, "spin", IPL_VM);
 	mutex_enter(&m);
-	lwp_sleep_ns(10 * NS_PER_MS); /* the function now waits for the mutex */
-	CHECK(!callout_trystop(&p.p_callout));
+	p->p_due_ns = clock_ns() + 2 * NS_PER_MS;
+	callout_schedule_deferred(&p->p_callout, 2 * NS_PER_MS);
+	CHECK(callout_pending(&p->p_callout));
+	if (sim_random(2) == 0)
+		sim_work(100 * NS_PER_US);
 	mutex_exit(&m);
-	lwp_sleep_ns(NS_PER_MS);
-	CHECK(callout_trystop(&p.p_callout));
-	CHECK_EQ(p.p_runs, 1);
+	mutex_destroy(&m);
 }
 
-static void arm_often(void *arg)
+/* With a spin mutex held, and while the function runs on another CPU: it stays there. */
+SIM_TEST(deferred_while_it_runs, 3, 100)
 {
+	struct probe p;
+
+	probe_init(&p);
+	p.p_work_ns = 4 * NS_PER_MS;
+	on_cpu_done(1, arm_5ms, &p);
+	lwp_sleep_ns(7 * NS_PER_MS);
+	CHECK(callout_invoking(&p.p_callout));
+	on_cpu_done(2, defer_2ms, &p);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK_EQ(p.p_runs, 2);
+	CHECK(p.p_cpu == cpu_lookup(1));
+	on_cpu_done(2, defer_2ms, &p);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK_EQ(p.p_runs, 3);
+	CHECK(p.p_cpu == cpu_lookup(2));
+}
+
+/* ---- Bound ---- */
+
+SIM_TEST(bound_runs_where_it_is_bound, 3, 100)
+{
+	struct probe p;
 	unsigned i;
 
-	for (i = 0; i < 20; i++) {
-		callout_schedule(&((struct probe *)arg)->p_callout, 20 * NS_PER_US);
-		sim_point(SIM_TEST);
+	probe_init(&p);
+	CHECK_EQ(callout_bind(&p.p_callout, cpu_lookup(1)), 0);
+	for (i = 1; i <= 3; i++) {
+		p.p_cpu = NULL;
+		if (i == 1)
+			probe_arm(&p, 2 * NS_PER_MS);
+		else if (i == 2)
+			on_cpu_done(2, arm_5ms, &p);
+		else
+			on_cpu_done(2, defer_2ms, &p);
+		CHECK_EQ(callout_bind(&p.p_callout, cpu_lookup(2)), EBUSY);
+		lwp_sleep_ns(7 * NS_PER_MS);
+		CHECK_EQ(p.p_runs, i);
+		CHECK(p.p_cpu == cpu_lookup(1));
+		CHECK(p.p_ran_ns - p.p_due_ns <= CALLOUT_RESOLUTION_NS + 2 * SLACK_NS);
+	}
+	p.p_due_ns = 0;
+	callout_schedule_periodic(&p.p_callout, NS_PER_MS);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK(p.p_cpu == cpu_lookup(1));
+	CHECK(callout_halt(&p.p_callout, NULL));
+	CHECK(p.p_runs >= 12);
+	CHECK_EQ(callout_bind(&p.p_callout, NULL), 0);
+	on_cpu_done(2, arm_5ms, &p);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK(p.p_cpu == cpu_lookup(2));
+}
+
+SIM_TEST(bound_while_it_runs, 2, 50)
+{
+	struct probe p;
+
+	probe_init(&p);
+	p.p_work_ns = 5 * NS_PER_MS;
+	on_cpu_done(1, arm_5ms, &p);
+	lwp_sleep_ns(7 * NS_PER_MS);
+	CHECK(callout_invoking(&p.p_callout));
+	CHECK_EQ(callout_bind(&p.p_callout, cpu_lookup(0)), EBUSY);
+	CHECK_EQ(callout_bind(&p.p_callout, cpu_lookup(1)), 0);
+	callout_halt(&p.p_callout, NULL);
+	probe_arm(&p, NS_PER_MS);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK(p.p_cpu == cpu_lookup(1));
+}
+
+/* ---- Tolerance ---- */
+
+#define NEIGHBOURS 60
+
+/* At most one wakeup in 128 ticks, which every stretch of that tolerance has the end of. */
+SIM_TEST(neighbours_share_a_wakeup, 1, 20)
+{
+	const uint64_t tolerance_ns = 153 * (uint64_t)CALLOUT_RESOLUTION_NS;
+	static struct probe p[NEIGHBOURS];
+	uint64_t handoffs, late_ns;
+	unsigned i;
+
+	for (i = 0; i < NEIGHBOURS; i++) {
+		probe_init(&p[i]);
+		callout_tolerance(&p[i].p_callout, tolerance_ns);
+		probe_arm(&p[i], NS_PER_MS + sim_random(100 * NS_PER_MS));
+	}
+	handoffs = curcpu()->ci_handoffs;
+	lwp_sleep_ns(150 * NS_PER_MS);
+	CHECK(curcpu()->ci_handoffs - handoffs <= 110 * NS_PER_MS / (128 * 65536) + 3);
+	for (i = 0; i < NEIGHBOURS; i++) {
+		CHECK_EQ(p[i].p_runs, 1);
+		late_ns = p[i].p_ran_ns - p[i].p_due_ns;
+		CHECK(late_ns <= tolerance_ns + CALLOUT_RESOLUTION_NS + 2 * SLACK_NS);
 	}
 }
 
-SIM_TEST(shutdown_is_for_good, 2, 200)
+/* The clock comes anyway for one that does not tolerate anything: both run then. */
+SIM_TEST(tolerant_joins_its_neighbour, 1, 20)
 {
+	struct probe strict, lax;
+
+	probe_init(&strict);
+	probe_init(&lax);
+	callout_tolerance(&lax.p_callout, 4 * NS_PER_MS);
+	probe_arm(&strict, 7 * NS_PER_MS);
+	probe_arm(&lax, 4 * NS_PER_MS);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK_EQ(strict.p_runs + lax.p_runs, 2);
+	CHECK(lax.p_ran_ns >= strict.p_due_ns);
+	callout_tolerance(&lax.p_callout, 0);
+	probe_arm(&strict, 7 * NS_PER_MS);
+	probe_arm(&lax, 4 * NS_PER_MS);
+	lwp_sleep_ns(10 * NS_PER_MS);
+	CHECK(lax.p_ran_ns - lax.p_due_ns <= CALLOUT_RESOLUTION_NS + SLACK_NS);
+}
+
+/* Cancelled ones leave no interrupts behind: a thousand, spread over slots of three levels. */
+SIM_TEST(cancelled_cost_nothing_later, 1, 0)
+{
+	uint64_t handoffs;
 	struct probe p;
-	struct lwp *l;
-	unsigned runs;
+	unsigned i;
 
 	probe_init(&p);
-	on_cpu(1, arm_often, &p, &l);
-	lwp_sleep_ns(sim_random(100) * NS_PER_US);
-	callout_shutdown(&p.p_callout, NULL);
-	runs = p.p_runs;
-	CHECK(!p.p_running);
-	lwp_join(l);
-	CHECK(!callout_schedule(&p.p_callout, 0));
-	CHECK(!callout_reset(&p.p_callout, 0, probe_run, &p));
-	lwp_sleep_ns(NS_PER_MS);
-	CHECK_EQ(p.p_runs, runs);
-	CHECK(!callout_pending(&p.p_callout));
-	callout_destroy(&p.p_callout);
+	for (i = 1; i <= 1000; i++) {
+		probe_arm(&p, i * 50 * NS_PER_MS);
+		CHECK(callout_stop(&p.p_callout));
+	}
+	handoffs = curcpu()->ci_handoffs;
+	lwp_sleep_ns(60 * NS_PER_S);
+	CHECK(curcpu()->ci_handoffs - handoffs <= 2);
+	CHECK_EQ(p.p_runs, 0);
 }
 
 /* ---- Misuse is named ---- */
@@ -645,7 +728,7 @@ static unsigned arming_filter(void *arg)
 	return FILTER_HANDLED;
 }
 
-SIM_PANIC(armed_from_a_filter, 1, "not from a filter")
+SIM_PANIC(armed_from_a_filter, 1, "that is callout_schedule_deferred()")
 {
 	struct sim_line *sl = sim_line_create("dev", INTR_EDGE, 0, 0);
 	struct intr_handler *ih;
@@ -694,12 +777,19 @@ SIM_PANIC(used_after_destroy, 1, "not initialised, or destroyed")
 	probe_arm(&p, NS_PER_S);
 }
 
-SIM_PANIC(interlock_not_held, 1, "does not hold")
+SIM_PANIC(period_of_0, 1, "a period of 0")
 {
-	struct mutex m;
 	struct probe p;
 
-	mutex_init(&m, "device", IPL_NONE);
 	probe_init(&p);
-	callout_halt(&p.p_callout, &m);
+	callout_schedule_periodic(&p.p_callout, 0);
+}
+
+SIM_PANIC(hard_and_deferred, 1, "not deferred")
+{
+	struct callout c;
+
+	callout_init_hard(&c);
+	callout_setfunc(&c, wake_main, &c);
+	callout_schedule_deferred(&c, 0);
 }

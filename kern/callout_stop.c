@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * callout_stop.c - disarming callouts, waiting for functions that run, and asking.
+ *
+ * To disarm is to unlink, under the lock of the wheel that the callout belongs to; whether that
+ * prevented a run is known there and then. Waiting is the harder half.
+ *
+ * Halting against a run that ends, the wheel's lock deciding:
+ *
+ *	halter						softclock
+ *	lock wheel: cw_invoking is c			fn(arg)
+ *	cw_halters = true, join sleep queue of c	fn returns
+ *	unlock						lock wheel
+ *	mutex_exit(interlock)				cw_invoking = NULL, cw_halters seen
+ *	sleepq_block()					unlock; sleepq_wake(c): all of them
+ *	again from the top: disarm what was armed meanwhile, wait if it runs again
+ *
+ * A halter that comes before the softclock's lock is in the queue when the wake comes; one that
+ * comes after it does not wait. (One that runs in the clock interrupt is waited for by spinning.)
+ *
+ * A halt that never returns. The function waits for a lock, and whoever holds it, directly or
+ * through others that wait, is the halter. Arming waits for nobody here, so halting is the only way
+ * to get there; dropping the interlock is the way out of it. It does not matter who came first: a
+ * checked build has every halter wake up now and then (LOOK_NS, doubled each time) and follow the
+ * chain from the lwp that runs the function. While the halter looks it lets go of nothing, so a
+ * chain that ends in it cannot come undone; and that it was one chain at one time is known when a
+ * second walk finds it too. Then the machine stops, and says who waits for what.
+ *
+ * Contexts: thread; callout_halt() and callout_shutdown() may block.
+ * Lock order, and what the fields mean: callout.c. Invariants: I10; I8's "no lost wakeup" for
+ * halters. Not for: waiting for work that is not a callout. Read next: sleepq.c.
+ */
+#include "callout_impl.h"
+
+#include <ithaca/clock.h>
+#include <ithaca/errno.h>
+#include <ithaca/lwp.h>
+#include <ithaca/mutex.h>
+#include <ithaca/sleepq.h>
+#include <ithaca/turnstile.h>
+
+#define LOOK_NS (10 * NS_PER_MS)
+#define LOOK_NS_MAX NS_PER_S
+#define WAITERS_MAX 16 /* in a chain */
+#define SYMBOL_SIZE 64
+
+static __attribute__((noinline, cold)) bool stop_slow(struct callout *c)
+{
+	bool intr, prevented;
+	struct callout_cpu *w = callout_lock(c, &intr);
+
+	prevented = callout_disarm(c);
+	callout_unlock(w, intr);
+	return prevented;
+}
+
+/* The short way: armed, and nothing special about it. Counted as arm_unlock() is. */
+bool callout_stop(struct callout *c)
+{
+	bool intr = port_intr_disable();
+	/* Acquire, relaxed: as in callout_lock(). */
+	struct callout_cpu *w = atomic_load_explicit(&c->c_wheel, memory_order_acquire);
+
+	if (__builtin_expect(w == NULL, 0)) {
+		port_intr_restore(intr);
+		return stop_slow(c);
+	}
+	spin_lock(&w->cw_lock);
+	if (__builtin_expect(atomic_load_explicit(&c->c_wheel, memory_order_relaxed) != w ||
+		    c->c_flags != (CALLOUT_LIVE | CALLOUT_ARMED),
+		0)) {
+		callout_unlock(w, intr);
+		return stop_slow(c);
+	}
+	c->c_flags = CALLOUT_LIVE;
+	wheel_remove(c);
+	spin_unlock(&w->cw_lock);
+	port_intr_restore(intr);
+	return true;
+}
+
+/* runs_here - does the caller stand in the function? */
+static bool runs_here(const struct callout_cpu *w, const struct callout *c)
+{
+	return callout_kind(c) == SOFT && w->cw_runner == curlwp;
+}
+
+/* runs_elsewhere - wheel locked: its function runs, and the caller does not stand in it. */
+static bool runs_elsewhere(const struct callout_cpu *w, const struct callout *c)
+{
+	return w != NULL && callout_is_invoking(w, c) && !runs_here(w, c);
+}
+
+bool callout_trystop(struct callout *c)
+{
+	bool intr, still;
+	struct callout_cpu *w = callout_lock(c, &intr);
+
+	callout_disarm(c);
+	still = !runs_elsewhere(w, c);
+	callout_unlock(w, intr);
+	return still;
+}
+
+/* ---- A halt that never returns ---- */
+
+/* waits_for_me - what of: `runner` waits for a lock whose holder waits, and so on, and the last of
+ * them is the caller's: how many; 0: no. The names are those of the locks and of who waits. */
+static unsigned waits_for_me(struct lwp *runner, const char **locks, const char **lwps)
+{
+	struct lwp *l = runner;
+	unsigned n;
+
+	for (n = 0; n < WAITERS_MAX; n++) {
+		lwps[n] = l->l_name;
+		l = turnstile_blocker(l, &locks[n]);
+		if (l == NULL)
+			return 0;
+		if (l == curlwp)
+			return n + 1;
+	}
+	return 0;
+}
+
+/* halt_look - the function of `c` still runs: can it ever return? */
+static void halt_look(struct callout *c)
+{
+	const char *locks[WAITERS_MAX], *lwps[WAITERS_MAX];
+	char symbol[SYMBOL_SIZE];
+	bool intr, waits;
+	struct callout_cpu *w = callout_lock(c, &intr);
+	struct lwp *runner = w->cw_runner;
+	void (*fn)(void *) = w->cw_fn;
+	unsigned n, i;
+
+	waits = runs_elsewhere(w, c);
+	callout_unlock(w, intr);
+	if (!waits || waits_for_me(runner, locks, lwps) == 0)
+		return;
+	n = waits_for_me(runner, locks, lwps);
+	w = callout_lock(c, &intr);
+	waits = n != 0 && runs_elsewhere(w, c) && w->cw_runner == runner;
+	callout_unlock(w, intr);
+	if (!waits)
+		return;
+	for (i = 0; i < n; i++)
+		kprintf("callout %p: %s waits for lock \"%s\", which %s holds\n", (void *)c,
+		    lwps[i], locks[i], i + 1 < n ? lwps[i + 1] : curlwp->l_name);
+	port_symbol((const void *)(uintptr_t)fn, symbol, sizeof(symbol));
+	panic("callout %p: halt by %s, which holds lock \"%s\", never returns: function %s, run by "
+	      "%s, waits for it; give the lock as interlock, or let go of it",
+	    (void *)c, curlwp->l_name, locks[n - 1], symbol, runner->l_name);
+}
+
+/* ---- Waiting ---- */
+
+/* halt_sleep - until the function has returned; this lwp is in the sleep queue. In a checked build
+ * perhaps sooner: the caller looks again. */
+static void halt_sleep(struct callout *c, uint64_t look_ns)
+{
+	if (!ITHACA_CHECKED)
+		sleepq_block(SLEEP_FOREVER);
+	else if (sleepq_block(clock_ns() + look_ns) == ETIMEDOUT)
+		halt_look(c);
+}
+
+/* halt_wait - the function runs elsewhere, wheel locked: wait until it has returned. Unlocks. */
+static void halt_wait(struct callout_cpu *w, struct callout *c, struct mutex *interlock,
+    uint64_t look_ns, bool intr)
+{
+	bool chain_intr;
+
+	w->cw_halters = true;
+	chain_intr = sleepq_lock(c);
+	sleepq_enqueue(c, "callout");
+	sleepq_unlock(c, chain_intr);
+	callout_unlock(w, intr);
+	if (interlock != NULL)
+		mutex_exit(interlock);
+	halt_sleep(c, look_ns);
+	if (interlock != NULL) {
+		witness_from(interlock);
+		mutex_enter(interlock);
+	}
+}
+
+static bool halt(struct callout *c, struct mutex *interlock, uint32_t shut)
+{
+	struct callout_cpu *w;
+	uint64_t look_ns = LOOK_NS;
+	bool intr, prevented = false;
+
+	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) && curlwp->l_spin_depth == 0,
+	    "callout %p halted at level %s: it may have to sleep", (void *)c,
+	    spl_name(curlwp->l_ipl));
+	KASSERT(interlock == NULL || mutex_owned(interlock),
+	    "callout %p halted with an interlock that the caller does not hold", (void *)c);
+	for (;;) {
+		w = callout_lock(c, &intr);
+		c->c_flags |= shut;
+		prevented |= callout_disarm(c);
+		if (!runs_elsewhere(w, c))
+			break;
+		if (callout_kind(c) == HARD) { /* in another CPU's clock interrupt */
+			callout_unlock(w, intr);
+			port_pause();
+			continue;
+		}
+		halt_wait(w, c, interlock, look_ns, intr);
+		if (look_ns < LOOK_NS_MAX)
+			look_ns *= 2;
+	}
+	callout_unlock(w, intr);
+	return prevented;
+}
+
+bool callout_halt(struct callout *c, struct mutex *interlock)
+{
+	witness_sleep("callout");
+	return halt(c, interlock, 0);
+}
+
+bool callout_shutdown(struct callout *c, struct mutex *interlock)
+{
+	witness_sleep("callout");
+	return halt(c, interlock, CALLOUT_SHUT);
+}
+
+/* ---- Asking ---- */
+
+/* callout_flags - of this moment. */
+static uint32_t callout_flags(struct callout *c)
+{
+	bool intr;
+	struct callout_cpu *w = callout_lock(c, &intr);
+	uint32_t flags = c->c_flags;
+
+	callout_unlock(w, intr);
+	return flags;
+}
+
+bool callout_pending(struct callout *c)
+{
+	return (callout_flags(c) & CALLOUT_ARMED) != 0;
+}
+
+bool callout_expired(struct callout *c)
+{
+	return (callout_flags(c) & CALLOUT_EXPIRED) != 0;
+}
+
+bool callout_active(struct callout *c)
+{
+	return (callout_flags(c) & (CALLOUT_ARMED | CALLOUT_EXPIRED)) != 0;
+}
+
+bool callout_invoking(struct callout *c)
+{
+	bool intr, yes;
+	struct callout_cpu *w = callout_lock(c, &intr);
+
+	yes = w != NULL && callout_is_invoking(w, c);
+	callout_unlock(w, intr);
+	return yes;
+}
+
+void callout_ack(struct callout *c)
+{
+	bool intr;
+	struct callout_cpu *w = callout_lock(c, &intr);
+
+	c->c_flags &= ~(uint32_t)CALLOUT_EXPIRED;
+	callout_unlock(w, intr);
+}
+
+uint64_t callout_missed(struct callout *c)
+{
+	bool intr;
+	struct callout_cpu *w = callout_lock(c, &intr);
+	uint64_t missed = c->c_missed;
+
+	callout_unlock(w, intr);
+	return missed;
+}
