@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * b_lock.c - what locks cost when nobody else wants them, and what arming a callout does.
+ * b_lock.c - what locks cost when nobody else wants them.
  *
  * Each sample is the mean of 100 turns less that of an empty loop of the same form.
  * Contexts: one lwp.
  */
 #include "bench.h"
 
-#include <ithaca/callout.h>
-#include <ithaca/clock.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/spl.h>
@@ -16,12 +14,6 @@
 #define TURNS 100
 
 static struct mutex adaptive, spin;
-static struct callout timer;
-
-static void nothing(void *arg)
-{
-	__asm__ volatile("" : : "r"(arg) : "memory");
-}
 
 static void one_nothing(void)
 {
@@ -45,12 +37,6 @@ static void one_spl(void)
 	splx(splraise(IPL_NET));
 }
 
-static void one_callout(void)
-{
-	callout_reset(&timer, NS_PER_S, nothing, NULL);
-	callout_stop(&timer);
-}
-
 static uint64_t turns(void (*fn)(void))
 {
 	uint64_t before = port_counter();
@@ -67,15 +53,13 @@ int bench_lock(void)
 		const char *name;
 		void (*fn)(void);
 	} figure[] = {{"adaptive mutex, enter and exit", one_mutex},
-	    {"spin mutex, enter and exit", one_spin}, {"splraise and splx", one_spl},
-	    {"callout, arm and stop", one_callout}};
+	    {"spin mutex, enter and exit", one_spin}, {"splraise and splx", one_spl}};
 	static struct bench b;
 	uint32_t empty;
 	unsigned f, i;
 
 	mutex_init(&adaptive, "bench", IPL_NET);
 	mutex_init(&spin, "bench", IPL_VM);
-	callout_init(&timer);
 	bench_begin(&b, "");
 	for (i = 0; i < BENCH_EVENTS; i++)
 		bench_add(&b, turns(one_nothing) / TURNS);
@@ -86,7 +70,5 @@ int bench_lock(void)
 			bench_add(&b, turns(figure[f].fn) / TURNS);
 		bench_end(&b, empty);
 	}
-	callout_halt(&timer, NULL);
-	callout_destroy(&timer);
 	return 0;
 }

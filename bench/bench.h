@@ -29,6 +29,7 @@ uint32_t bench_end(struct bench *b, uint32_t base);
 uint32_t bench_median(struct bench *b);
 
 /* The groups. Each prints its figures; 0 or an errno. Thread context; they may block. */
+int bench_callout(void);
 int bench_intr(void);
 int bench_lock(void);
 int bench_sched(void);
