@@ -448,8 +448,7 @@ static uint64_t table_get(struct sysctl *sy)
 
 #define COUNT(name, kind, doc)                                                                     \
 	{                                                                                          \
-		.sy_name = "debug.witness." name, .sy_doc = (doc), .sy_get = count_get,            \
-		.sy_arg = (kind)                                                                   \
+		.sy_name = (name), .sy_doc = (doc), .sy_get = count_get, .sy_arg = (kind)          \
 	}
 
 static struct sysctl nodes[] = {
@@ -467,14 +466,15 @@ static struct sysctl nodes[] = {
 	.sy_doc = "pairs of classes of which one was entered under the other",
 	.sy_get = table_get,
 	.sy_arg = 1},
-    COUNT("reversals", WITNESS_REVERSAL, "reports of lock order reversals"),
-    COUNT("inversions", WITNESS_INVERSION, "reports of level inversions"),
-    COUNT("contexts", WITNESS_CONTEXT,
+    COUNT("debug.witness.reversals", WITNESS_REVERSAL, "reports of lock order reversals"),
+    COUNT("debug.witness.inversions", WITNESS_INVERSION, "reports of level inversions"),
+    COUNT("debug.witness.contexts", WITNESS_CONTEXT,
 	"reports of adaptive mutexes entered where nothing may block"),
-    COUNT("sleeps", WITNESS_SLEEP, "reports of sleeps where nothing may block"),
-    COUNT("recursions", WITNESS_RECURSION, "reports of mutexes entered twice"),
-    COUNT("strangers", WITNESS_STRANGER, "reports of mutexes left by another"),
-    COUNT("leaks", WITNESS_LEAK, "reports of mutexes held at the end of a function or an lwp"),
+    COUNT("debug.witness.sleeps", WITNESS_SLEEP, "reports of sleeps where nothing may block"),
+    COUNT("debug.witness.recursions", WITNESS_RECURSION, "reports of mutexes entered twice"),
+    COUNT("debug.witness.strangers", WITNESS_STRANGER, "reports of mutexes left by another"),
+    COUNT("debug.witness.leaks", WITNESS_LEAK,
+	"reports of mutexes held at the end of a function or an lwp"),
 };
 
 void witness_init(void)

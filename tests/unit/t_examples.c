@@ -7,9 +7,12 @@
 
 #include "../examples/intr_continue.c"
 #include "../examples/rwlock.c"
+#include "../examples/witness.c"
 #include "../examples/workqueue.c"
 #include <ithaca/errno.h>
+#include <ithaca/sysctl.h>
 #include <sim/sim.h>
+#include <string.h>
 
 /* ---- workqueue(9) ---- */
 
@@ -190,4 +193,43 @@ SIM_TEST(intr_continue, 2, 100)
 	CHECK_EQ(p.p_lost, 0);
 	CHECK_EQ(p.p_resets, 1);
 	CHECK_EQ(powered, 2);
+}
+
+/* ---- witness(9) ---- */
+
+static struct disk disks[2];
+
+static void mover(void *left)
+{
+	for (unsigned i = 0; i < 40; i++)
+		(void)disk_move(&disks[i % 2], &disks[1 - i % 2]);
+	--*(unsigned *)left;
+}
+
+static bool reported(void)
+{
+	char text[24];
+
+	if (sysctl_read("debug.witness.reversals", text, sizeof(text)) != 0)
+		SKIP("locks are checked in checked builds");
+	return strcmp(text, "0") != 0;
+}
+
+SIM_TEST(witness, 3, 30)
+{
+	unsigned left = 4;
+
+	disk_attach(&disks[0], 20);
+	disk_attach(&disks[1], 0);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(lwp_create("mover", PRI_KERNEL, NULL, 0, mover, &left, NULL), 0);
+	while (left > 0)
+		lwp_sleep_ns(NS_PER_MS);
+	CHECK_EQ(disks[0].d_queued + disks[1].d_queued, 20);
+	CHECK(!reported());
+	(void)disk_move_wrong(&disks[0], &disks[1]);
+	(void)disk_move_wrong(&disks[1], &disks[0]);
+	CHECK(reported());
+	sim_settle();
+	CHECK_HAS(sim_console(), "lock order reversal within a class by lwp \"main\"");
 }
