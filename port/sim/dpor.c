@@ -159,12 +159,33 @@ static struct place *place(uint64_t addr)
 
 /* ---- What else must be tried ---- */
 
-static void try_at(struct node *n, unsigned p)
+static bool ordered(uint32_t e, unsigned p)
 {
-	if (n->n_set & XP_BIT(p))
-		n->n_todo |= XP_BIT(p);
-	else
-		n->n_todo |= n->n_set;
+	unsigned q = nodes[e].n_chosen;
+
+	return clock_of[p][q] >= nodes[e].n_clock[q];
+}
+
+/* At this node, who can begin what leads to the step that p takes now has to be tried: the first
+ * step after the node's own that does not come from it, and that the step of p comes from; or p. */
+static bool try_at(uint32_t at, unsigned p)
+{
+	struct node *n = &nodes[at];
+	unsigned own = n->n_chosen;
+
+	for (uint32_t i = at + 1; i < depth; i++) {
+		const struct node *m = &nodes[i];
+
+		if (m->n_outcomes != 0 || !(n->n_set & XP_BIT(m->n_chosen)) || !ordered(i, p) ||
+		    m->n_clock[own] >= n->n_clock[own])
+			continue;
+		n->n_todo |= XP_BIT(m->n_chosen);
+		return true;
+	}
+	if (!(n->n_set & XP_BIT(p)))
+		return false;
+	n->n_todo |= XP_BIT(p);
+	return true;
 }
 
 /* Step e of another process and the step of p that comes now depend on each other, in no order. */
@@ -172,22 +193,18 @@ static void reverse(uint32_t e, unsigned p)
 {
 	uint32_t at = e;
 
-	/* An interrupt could not come there, but perhaps before. */
-	while (!is_cpu(p) && !(nodes[at].n_set & XP_BIT(p))) {
+	while (!try_at(at, p)) {
+		if (is_cpu(p)) {
+			nodes[at].n_todo |= nodes[at].n_set;
+			return;
+		}
+		/* An interrupt could not come there, but perhaps before. */
 		at = nodes[at].n_before;
-		if (at == NOTHING)
+		if (at == NOTHING || ordered(at, p))
 			return;
 	}
-	try_at(&nodes[at], p);
 	if (bounded() && nodes[at].n_turn != at)
-		try_at(&nodes[nodes[at].n_turn], p);
-}
-
-static bool ordered(uint32_t e, unsigned p)
-{
-	unsigned q = nodes[e].n_chosen;
-
-	return clock_of[p][q] >= nodes[e].n_clock[q];
+		(void)try_at(nodes[at].n_turn, p);
 }
 
 static void join(unsigned p, const count_t *from)
