@@ -478,7 +478,6 @@ void x86_clock_publish(void)
 	if (answer > now) {
 		kprintf("clock: the counter of the CPU being started is %llu ns ahead\n",
 		    (unsigned long long)port_counter_to_ns(answer - now));
-		answer = 0;
 		atomic_store_explicit(&sync_answer, 0, memory_order_relaxed);
 	}
 	atomic_store_explicit(&sync_stamp, now, memory_order_release);
