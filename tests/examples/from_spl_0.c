@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * from_spl_0.c - docs/from-spl.md, which shows it: a serial driver as it always was, all of it under
- * splraise(). Right as long as all of it runs on one CPU. Run by tests/unit/t_from_spl_0.c.
+ * from_spl_0.c - docs/from-spl.md, which shows it: a serial driver as it always was, all of it
+ * under splraise(). Right as long as all of it runs on one CPU. Run by tests/unit/t_from_spl_0.c.
  */
 #include <ithaca/intr.h>
 #include <ithaca/sleepq.h>
@@ -20,9 +20,9 @@ struct zs {
 	unsigned zs_lost;          /* level tty */
 };
 
-/* The chip: the next character received, if any; the transmitter takes one; here it is; one has left
- * (and that interrupt is quiet now). The line is up while there is something to receive, or one has
- * left. */
+/* The chip: the next character received, if any; the transmitter takes one; here it is; one has
+ * left (and that interrupt is quiet now). The line is up while there is something to receive, or
+ * one has left. */
 static bool chip_getc(struct zs *zs, char *c);
 static bool chip_ready(struct zs *zs);
 static void chip_putc(struct zs *zs, char c);

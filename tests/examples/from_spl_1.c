@@ -28,9 +28,9 @@ struct zs {
 	struct condvar zs_room; /* (zs_lock) */
 };
 
-/* The chip: the next character received, if any; the transmitter takes one; here it is; one has left
- * (and that interrupt is quiet now). The line is up while there is something to receive, or one has
- * left. */
+/* The chip: the next character received, if any; the transmitter takes one; here it is; one has
+ * left (and that interrupt is quiet now). The line is up while there is something to receive, or
+ * one has left. */
 static bool chip_getc(struct zs *zs, char *c);
 static bool chip_ready(struct zs *zs);
 static void chip_putc(struct zs *zs, char c);

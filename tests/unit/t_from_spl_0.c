@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * t_from_spl_0.c - the driver that relies on splraise() alone: right on one CPU, or with all of it on
- * the handler's; wrong when who writes is on another.
+ * t_from_spl_0.c - the driver that relies on splraise() alone: right on one CPU, or with all of
+ * it on the handler's; wrong when who writes is on another.
  */
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * t_from_spl_1.c - the driver that is half under splraise(), half under a mutex: right with two CPUs,
- * as long as who reads is on the handler's; and says so when not.
+ * t_from_spl_1.c - the driver that is half under splraise(), half under a mutex: right with two
+ * CPUs, as long as who reads is on the handler's; and says so when not.
  */
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * t_from_spl_3.c - the driver with a filter: as from_spl_2.c, and it loses nothing while threads
- * wait.
+ * t_from_spl_3.c - the driver with a filter: as from_spl_2.c, and it loses nothing while
+ * threads wait.
  */
 #include "unit.h"
 
