@@ -131,6 +131,16 @@ SIM_TEST(past_and_never, 1, 0)
 	CHECK_EQ(now.p_runs, 1);
 	CHECK(callout_pending(&never.p_callout));
 	CHECK(callout_stop(&never.p_callout));
+	/* With the clock on its way for the next tick: nothing overflows. */
+	callout_schedule(&now.p_callout, 1);
+	CHECK(!callout_schedule(&never.p_callout, UINT64_MAX));
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK_EQ(now.p_runs, 2);
+	CHECK(callout_stop(&never.p_callout));
+	callout_schedule(&now.p_callout, 1);
+	CHECK(!callout_reset(&never.p_callout, UINT64_MAX, probe_run, &never));
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK(callout_stop(&never.p_callout));
 }
 
 /* A lone callout far away must not keep the clock ticking: the CPU sleeps until it is due. */

@@ -213,7 +213,9 @@ SIM_TEST(shutdown_is_for_good, 3, 300)
 	CHECK(!callout_schedule(&p.p_callout, 0));
 	CHECK(!callout_schedule_at(&p.p_callout, 0));
 	CHECK(!callout_reset(&p.p_callout, 0, probe_run, &p));
+	CHECK(!callout_pending(&p.p_callout));
 	CHECK(!callout_schedule_periodic(&p.p_callout, 1));
+	CHECK(!callout_pending(&p.p_callout));
 	CHECK(!callout_schedule_deferred(&p.p_callout, 0));
 	lwp_sleep_ns(NS_PER_MS);
 	CHECK_EQ(p.p_runs, runs);
@@ -355,7 +357,7 @@ SIM_PANIC(halt_at_the_end_of_a_chain, 2, "other waits for lock \"device\", which
  * gives back, the interlock, and a function that takes its time. */
 SIM_TEST(halts_that_do_return, 2, 100)
 {
-	uint64_t wait_ns = 30 * NS_PER_MS + sim_random(200 * NS_PER_MS);
+	uint64_t wait_ns = 30 * NS_PER_MS + sim_random(200 * NS_PER_MS), at_once = 0;
 	struct mutex mine;
 	struct callout c;
 	struct lwp *l;
@@ -364,7 +366,7 @@ SIM_TEST(halts_that_do_return, 2, 100)
 	mutex_init(&dead, "device", IPL_SOFTCLOCK);
 	mutex_init(&link, "link", IPL_SOFTCLOCK);
 	callout_init(&c);
-	callout_reset(&c, NS_PER_MS, wants_link, &wait_ns);
+	callout_reset(&c, 3 * NS_PER_MS, wants_link, &at_once);
 	on_cpu(1, link_in_between, &wait_ns, &l);
 	lwp_sleep_ns(5 * NS_PER_MS);
 	mutex_enter(&mine);
