@@ -142,7 +142,7 @@ $(B)/assym.h: $(B)/assym.s
 
 # What this build compiles, for tools/tidy.
 sources:
-	@echo $(SRC) $(PORT_ASSYM) $(SAN_SRC)
+	@echo $(SRC) $(PORT_ASSYM) $(SAN_SRC) $(SIM_SRC)
 
 # ------------------------------------------------------------ compile_commands.json
 

@@ -9,8 +9,8 @@
  * itself needs no atomic instruction: memory is sequentially consistent here whatever the order
  * asked for.
  *
- * While the explorer has the machine (xp_on), all goes to race.c and memory.c instead, with address,
- * size and order; and the caller's address, to name the source line.
+ * While the explorer has the machine (xp_on), all goes to race.c and memory.c instead, with
+ * address, size and order; and the caller's address, to name the source line.
  *
  * The names and types are those of the compilers' interface: gcc and clang differ in some
  * (compare_exchange). 128-bit atomics are not used by the core and not here.
@@ -44,7 +44,7 @@ static inline void plain(const void *addr, unsigned long size, bool write, uint3
 	xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
 }
 
-#define PLAIN(name, size, write)                                                                                \
+#define PLAIN(name, size, write)                                                                   \
 	void __tsan_##name(void *addr);                                                            \
 	void __tsan_##name(void *addr)                                                             \
 	{                                                                                          \
@@ -201,8 +201,8 @@ static int exchange_if(void *a, unsigned size, void *want, uint64_t v, int order
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order)              \
 	{                                                                                          \
 		if (xp_on)                                                                         \
-			return (uint##bits##_t)xp_load((void *)(uintptr_t)a, bits / 8, order,      \
-			    CALLER);                                                               \
+			return (                                                                   \
+			    uint##bits##_t)xp_load((void *)(uintptr_t)a, bits / 8, order, CALLER); \
 		access_point();                                                                    \
 		return *a;                                                                         \
 	}                                                                                          \

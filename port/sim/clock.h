@@ -21,8 +21,8 @@ struct xp_loc {
 	uint32_t l_run;     /* valid in this run */
 	uint32_t l_version; /* atomic writes so far */
 	v4 l_sync;
-	v4 l_clk[4];     /* by LC_*, then CPU */
-	bool l_history;  /* memory.c knows older stores */
+	v4 l_clk[4];         /* by LC_*, then CPU */
+	bool l_history;      /* memory.c knows older stores */
 	uint32_t l_pc[4][4]; /* from here on not cleared */
 };
 
@@ -46,7 +46,7 @@ void xp_race_found(uint64_t addr, unsigned cpu, uint32_t pc, const char *what, u
 
 void xp_memory_begin(void);
 void xp_history_forget(struct xp_loc *l);
-void xp_history_add(struct xp_loc *l, unsigned me, uint64_t value, v4 sync, bool seq,
-    unsigned size, uint64_t addr);
+void xp_history_add(struct xp_loc *l, unsigned me, uint64_t value, v4 sync, bool seq, unsigned size,
+    uint64_t addr);
 
 #endif

@@ -364,8 +364,7 @@ static uint64_t asleep(const struct node *up)
 	for (; s != 0; s &= s - 1) {
 		unsigned q = (unsigned)__builtin_ctzll(s), p = up->n_chosen;
 
-		if (!depend(p, is_cpu(p) ? &up->n_op[p] : NULL, q,
-			is_cpu(q) ? &up->n_op[q] : NULL))
+		if (!depend(p, is_cpu(p) ? &up->n_op[p] : NULL, q, is_cpu(q) ? &up->n_op[q] : NULL))
 			out |= XP_BIT(q);
 	}
 	return out;
@@ -404,8 +403,8 @@ static unsigned choose(uint64_t set, unsigned plain)
 			xp_pruned++;
 			return XP_NONE;
 		}
-		n->n_chosen = (uint8_t)(awake & XP_BIT(plain) ? plain :
-								(unsigned)__builtin_ctzll(awake));
+		n->n_chosen =
+		    (uint8_t)(awake & XP_BIT(plain) ? plain : (unsigned)__builtin_ctzll(awake));
 		n->n_done = n->n_todo = XP_BIT(n->n_chosen);
 	}
 	n->n_turn = up != NULL && up->n_chosen == n->n_chosen ? up->n_turn : depth;

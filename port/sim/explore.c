@@ -158,10 +158,10 @@ void xp_failed(void)
 
 static const char *waits_at(const struct xp_op *op)
 {
-	return op->o_kind == SIM_PAUSE ? "spins" :
-	    op->o_kind == SIM_IDLE     ? "idles" :
-	    op->o_kind == SIM_REST     ? "is done" :
-					 "can go on";
+	return op->o_kind == SIM_PAUSE ? "spins"
+	    : op->o_kind == SIM_IDLE   ? "idles"
+	    : op->o_kind == SIM_REST   ? "is done"
+				       : "can go on";
 }
 
 static void stuck(const char *what)
@@ -355,8 +355,8 @@ static void schedule(void)
 			log_choice(XP_CHOOSE, p);
 		if (++xp_steps > xp_config.steps_max)
 			stuck("livelock (too many steps)");
-		if (p < XP_CPUS || (p >= XP_IRQ && p < XP_TIME &&
-				       (p - XP_IRQ) % XP_IRQS != XP_FLUSH)) {
+		if (p < XP_CPUS ||
+		    (p >= XP_IRQ && p < XP_TIME && (p - XP_IRQ) % XP_IRQS != XP_FLUSH)) {
 			go(p);
 			return;
 		}

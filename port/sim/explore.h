@@ -48,13 +48,13 @@ struct xp_op {
 struct xp_choice {
 	uint32_t c_seq;
 	uint8_t c_cpu, c_pick; /* enum xp_pick, or XP_CHOOSE */
-	uint8_t c_what; /* process, or outcome */
+	uint8_t c_what;        /* process, or outcome */
 };
 
 struct xp_strategy {
 	const char *name;
 	bool every; /* asked at every point, else from xp_ask_at on and where it must be */
-	bool (*begin)(uint64_t seed);               /* false: there is nothing left to explore */
+	bool (*begin)(uint64_t seed); /* false: there is nothing left to explore */
 	unsigned (*choose)(uint64_t set, unsigned plain);
 	unsigned (*pick)(enum xp_pick kind, unsigned n);
 	void (*end)(void);
@@ -107,7 +107,7 @@ void xp_leave(void);
 unsigned xp_pick_test(unsigned n);
 
 extern struct xp_config xp_config;
-extern bool xp_on;       /* a run is on */
+extern bool xp_on; /* a run is on */
 extern uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_steps_all;
 extern struct xp_choice xp_log[XP_LOG_MAX];
 extern unsigned xp_nlog;
@@ -124,7 +124,7 @@ extern bool xp_exhausted;
 
 /* What process p is about to do; how many processes there are of CPU c: see XP_*. */
 void xp_next_op(unsigned p, struct xp_op *out);
-unsigned xp_me(void);           /* CPU in whose turn the choice falls */
+unsigned xp_me(void); /* CPU in whose turn the choice falls */
 uint32_t xp_my_seq(void);
 bool xp_yields(void); /* it waits: to leave it is no preemption */
 uint64_t xp_chance(uint64_t below);

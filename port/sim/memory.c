@@ -9,9 +9,9 @@
  *	into the buffer first. Read-modify-writes, seq_cst stores and fences, switches of stacks and
  *	IPIs empty it.
  *
- * C11	Memory holds the newest store of each place, its history the HISTORY newest. Each store knows
- *	at which moment of its own clock each CPU first wrote or read it. A load may read a store
- *	unless one that is newer is known to the loading CPU, that is, some CPU had seen the newer
+ * C11	Memory holds the newest store of each place, its history the HISTORY newest. Each store
+ *	knows at which moment of its own clock each CPU first wrote or read it. A load may read
+ *	a store unless one that is newer is known to the loading CPU, that is, some CPU had seen the newer
  *	one before the moment up to which the loader is synchronised with it. A seq_cst load reads
  *	nothing older than the newest seq_cst store. Stores and read-modify-writes come in the
  *	order of the run: a store that takes its place before an older one is not explored.
@@ -149,8 +149,8 @@ static struct history *history(struct xp_loc *l, unsigned size, uint64_t addr)
 	return h;
 }
 
-void xp_history_add(struct xp_loc *l, unsigned me, uint64_t value, v4 sync, bool seq,
-    unsigned size, uint64_t addr)
+void xp_history_add(struct xp_loc *l, unsigned me, uint64_t value, v4 sync, bool seq, unsigned size,
+    uint64_t addr)
 {
 	struct history *h = history(l, size, addr);
 	struct record *r;

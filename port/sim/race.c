@@ -150,8 +150,8 @@ void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
 void xp_race_freed(uint64_t addr, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
-		uint32_t n = (uint32_t)(((addr + i) * 0x9e3779b97f4a7c15ull) >>
-		    (64 - XP_LOCS_BITS));
+		uint32_t n =
+		    (uint32_t)(((addr + i) * 0x9e3779b97f4a7c15ull) >> (64 - XP_LOCS_BITS));
 
 		for (; locs[n].l_run == run; n = (n + 1) % XP_LOCS) {
 			if (locs[n].l_addr != addr + i)

@@ -66,8 +66,8 @@ void xp_note(enum xp_event e, uint64_t addr, uint64_t value, uint32_t pc, const 
 	if (xp_nnotes == XP_NOTES_MAX)
 		return;
 	n = &xp_notes[xp_nnotes++];
-	*n = (struct xp_noted){addr, value, xp_steps, pc, (uint8_t)e,
-	    (uint8_t)sim_cpu->ci_index, (uint8_t)l->l_ipl, sim_me()->v_intr, text, ""};
+	*n = (struct xp_noted){addr, value, xp_steps, pc, (uint8_t)e, (uint8_t)sim_cpu->ci_index,
+	    (uint8_t)l->l_ipl, sim_me()->v_intr, text, ""};
 	snprintf(n->n_lwp, sizeof(n->n_lwp), "%s", l->l_name);
 }
 
@@ -89,6 +89,7 @@ void xp_race_found(uint64_t addr, unsigned cpu, uint32_t pc, const char *what, u
     uint32_t pc2, const char *what2)
 {
 	sim_failed("data race on %#llx: %s by lwp %s on CPU %u at @%#x; %s by lwp %s on CPU %u at "
-	    "@%#x, and nothing orders the two", (unsigned long long)addr, what, curlwp->l_name,
-	    cpu, pc, what2, who(addr, cpu2, pc2), cpu2, pc2);
+		   "@%#x, and nothing orders the two",
+	    (unsigned long long)addr, what, curlwp->l_name, cpu, pc, what2, who(addr, cpu2, pc2),
+	    cpu2, pc2);
 }

@@ -201,7 +201,6 @@ void sim_report_init(const struct sim_config *cfg)
 
 void port_stop_others(void)
 {
-
 	sim_in_event = true;
 }
 

@@ -57,7 +57,7 @@ void sim_line_check(void);
 
 /* mem.c, report.c. */
 void sim_mem_init(void);
-void sim_mem_open(unsigned stacks);               /* the first so many need no mprotect() */
+void sim_mem_open(unsigned stacks); /* the first so many need no mprotect() */
 uint64_t sim_mem_base(void);
 unsigned sim_stack_slot(uint64_t addr, uint64_t *top); /* which stack that is; UINT_MAX: none */
 void sim_report_init(const struct sim_config *cfg);

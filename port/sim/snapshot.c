@@ -4,7 +4,7 @@
  *
  * Three kinds of memory change in a run:
  *
- *	data and heap	of the core and the scenario. Both are instrumented, so every write of theirs
+ *	data and heap	of the core and the scenario. Both are instrumented: every write of theirs
  *			comes by xp_dirty(), which notes words of 8 bytes, each once a run.
  *			(Larger ones would take the neighbours' data with them.)
  *	stacks		not instrumented as a whole. A stack that was switched to, or written to

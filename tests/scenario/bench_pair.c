@@ -17,5 +17,6 @@ static void check(void)
 	CHECK(seen[0] + seen[1] >= 1);
 }
 
-SCENARIO(bench_pair, "for the bench: two stores, two loads") = {
-    .cpus = 2, .lwps = {{"a", 0, body}, {"b", 1, body, word}}, .check = check};
+SCENARIO(bench_pair, "for the bench: two stores, two loads") = {.cpus = 2,
+    .lwps = {{"a", 0, body}, {"b", 1, body, word}},
+    .check = check};

@@ -37,7 +37,8 @@ static void check(void)
 	tdev_check(&td[1]);
 }
 
-SCENARIO(bench_points, "for the bench: some 500 points") = {
-    .cpus = 2, .setup = setup, .lwps = {{"a", 0, body}, {"b", 1, body}},
+SCENARIO(bench_points, "for the bench: some 500 points") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"a", 0, body}, {"b", 1, body}},
     .devices = {{"raise level", 2, raise, &td[0]}, {"raise message", 2, raise, &td[1]}},
     .check = check};

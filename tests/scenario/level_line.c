@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A level line that rises twice while a mutex that its handler wants is held: I1, I2, I3, divorce. */
+/* A level line that rises twice while a mutex that its handler wants is held: I1, I2, I3. */
 #include "scenario.h"
 
 static struct mutex m;
@@ -35,6 +35,9 @@ static void check(void)
 	tdev_check(&td);
 }
 
-SCENARIO(level_line, "a level line against a mutex that its handler wants: I1, I2, I3") = {
-    .cpus = 2, .setup = setup, .lwps = {{"a", 0, body}, {"b", 1, body}},
-    .devices = {{"raise", 2, raise, &td}}, .check = check};
+SCENARIO(level_line,
+    "a level line against a mutex that its handler wants: I1, I2, I3") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"a", 0, body}, {"b", 1, body}},
+    .devices = {{"raise", 2, raise, &td}},
+    .check = check};

@@ -25,5 +25,7 @@ static void check(void)
 	CHECK_EQ(total, 2);
 }
 
-SCENARIO(mutex_two, "two lwps and one adaptive mutex: I8") = {
-    .cpus = 2, .setup = setup, .lwps = {{"a", 0, body}, {"b", 1, body}}, .check = check};
+SCENARIO(mutex_two, "two lwps and one adaptive mutex: I8") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"a", 0, body}, {"b", 1, body}},
+    .check = check};

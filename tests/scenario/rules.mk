@@ -5,6 +5,7 @@ SIM_SRC := $(wildcard tests/scenario/*.c tests/scenario/run/*.c)
 SIM_OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(LIB_SRC) $(KERN_SRC) $(PORT_SRC) $(SIM_SRC))))
 
 $(B)/tests/scenario/%.o: CFLAGS += -fsanitize=thread $(if $(filter gcc,$(CC_KIND)),-Wno-tsan)
+$(B)/tests/scenario/%.o: CFLAGS += -Wno-missing-field-initializers
 $(B)/tests/scenario/run/%.o: CFLAGS += -fno-sanitize=thread
 
 $(eval $(call stamp,$(B)/sim.list,SIM_OBJ))

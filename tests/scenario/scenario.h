@@ -24,8 +24,8 @@
  * core's or the heap is undone before the next run; files are compiled as the core is, so their
  * accesses are points, and data races of theirs are found too.
  *
- * An lwp with cpu >= 0 is bound to it; ANY_CPU is not. A device's fn() is called `times` times, each
- * at any moment that the strategy likes, between two steps of the CPUs: it may raise and lower
+ * An lwp with cpu >= 0 is bound to it; ANY_CPU is not. A device's fn() is called `times` times,
+ * each at any moment that the strategy likes, between two steps of the CPUs: it may raise and lower
  * lines (sim.h, tdev.h) and write its own registers, and calls nothing of the core. After each
  * step invariant(), and at the end of each run check(); both look only, and may not block.
  * CHECK and its like are those of unit.h; sim_pick(n) draws 0 to n - 1 as the strategy likes.
@@ -68,12 +68,12 @@ struct scenario {
 	struct scenario_device devices[SCENARIO_DEVICES];
 	void (*invariant)(void);
 	void (*check)(void);
-	bool alloc_fail;     /* allocations may fail, as the strategy likes */
-	bool timers;         /* deadlines may come early, not only when all wait */
-	bool quiet_time;     /* deadlines that are armed at the end need not come */
-	int bound;           /* of preemptions, when searched exhaustively in `check`; 0: 2 */
-	unsigned steps;      /* most that a run may have; 0: 20000 */
-	const char *fails;   /* what a run must say in the end, for tests of the simulator itself */
+	bool alloc_fail;   /* allocations may fail, as the strategy likes */
+	bool timers;       /* deadlines may come early, not only when all wait */
+	bool quiet_time;   /* deadlines that are armed at the end need not come */
+	int bound;         /* of preemptions, when searched exhaustively in `check`; 0: 2 */
+	unsigned steps;    /* most that a run may have; 0: 20000 */
+	const char *fails; /* what a run must say in the end, for tests of the simulator itself */
 	struct scenario *next;
 };
 

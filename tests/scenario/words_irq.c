@@ -33,6 +33,7 @@ static void body(void *arg)
 	atomic_fetch_add_explicit(&w[0], 1, memory_order_relaxed);
 }
 
-SCENARIO(words_irq, "for the simulator: all traces of two CPUs and a filter") = {
-    .cpus = 2, .setup = setup, .lwps = {{"a", 0, body}, {"b", 1, body}},
+SCENARIO(words_irq, "for the simulator: all traces of two CPUs and a filter") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"a", 0, body}, {"b", 1, body}},
     .devices = {{"raise", 1, raise}}};

@@ -26,5 +26,5 @@ static void body_c(void *arg)
 	(void)atomic_load_explicit(&w[0], memory_order_relaxed);
 }
 
-SCENARIO(words_three, "for the simulator: all traces of three CPUs on two words") = {
-    .cpus = 3, .lwps = {{"a", 0, body_a}, {"b", 1, body_b}, {"c", 2, body_c}}};
+SCENARIO(words_three, "for the simulator: all traces of three CPUs on two words") = {.cpus = 3,
+    .lwps = {{"a", 0, body_a}, {"b", 1, body_b}, {"c", 2, body_c}}};

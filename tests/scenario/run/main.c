@@ -169,7 +169,8 @@ static void progress(bool end)
 {
 	double t = seconds() - cov.began;
 
-	fprintf(stderr, "%s%s: %s, %s: %llu executions, %.0f a second, %llu points each, %llu%s "
+	fprintf(stderr,
+	    "%s%s: %s, %s: %llu executions, %.0f a second, %llu points each, %llu%s "
 	    "distinct traces%s%s",
 	    opt.plain ? "" : "\r", scenario->name, xp_config.strategy->name,
 	    memory_name(xp_config.memory), (unsigned long long)cov.runs,
@@ -226,8 +227,8 @@ static enum xp_result campaign(uint64_t *seed)
 static void usage(void)
 {
 	fprintf(stderr,
-	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive] [--memory sc|tso|c11]\n"
-	    "         [--seed N] [--runs N] [--seconds S] [--depth D] [--bound B] [--shard I/N]\n"
+	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive]\n"
+	    "         [--memory sc|tso|c11] [--seed N] [--runs N] [--seconds S] [--depth D] [--bound B] [--shard I/N]\n"
 	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
 	    "       ./ithaca sim --list\n"
 	    "       ./ithaca sim --bench\n");
@@ -284,35 +285,76 @@ static void shard_of(const char *text)
 }
 
 static const struct option longs[] = {
-    {"strategy", required_argument, NULL, 's'}, {"memory", required_argument, NULL, 'm'},
-    {"seed", required_argument, NULL, 'S'},     {"runs", required_argument, NULL, 'r'},
-    {"seconds", required_argument, NULL, 't'},  {"depth", required_argument, NULL, 'd'},
-    {"bound", required_argument, NULL, 'b'},    {"shard", required_argument, NULL, 'h'},
-    {"timeline", required_argument, NULL, 'l'}, {"gdb", no_argument, NULL, 'g'},
-    {"list", no_argument, NULL, 'L'},           {"bench", no_argument, NULL, 'B'},
-    {"no-races", no_argument, NULL, 'R'},       {"no-shrink", no_argument, NULL, 'N'},
-    {"quiet", no_argument, NULL, 'q'},          {NULL, 0, NULL, 0},
+    {"strategy", required_argument, NULL, 's'},
+    {"memory", required_argument, NULL, 'm'},
+    {"seed", required_argument, NULL, 'S'},
+    {"runs", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 't'},
+    {"depth", required_argument, NULL, 'd'},
+    {"bound", required_argument, NULL, 'b'},
+    {"shard", required_argument, NULL, 'h'},
+    {"timeline", required_argument, NULL, 'l'},
+    {"gdb", no_argument, NULL, 'g'},
+    {"list", no_argument, NULL, 'L'},
+    {"bench", no_argument, NULL, 'B'},
+    {"no-races", no_argument, NULL, 'R'},
+    {"no-shrink", no_argument, NULL, 'N'},
+    {"quiet", no_argument, NULL, 'q'},
+    {NULL, 0, NULL, 0},
 };
 
 static void option(int c)
 {
 	switch (c) {
-	case 's': xp_config.strategy = strategy_of(optarg); break;
-	case 'm': xp_config.memory = memory_of(optarg); break;
-	case 'S': opt.seed = number("seed", optarg, UINT64_MAX); opt.seeded = true; break;
-	case 'r': opt.runs = number("runs", optarg, UINT64_MAX); break;
-	case 't': opt.seconds = (double)number("seconds", optarg, 10000000); break;
-	case 'd': opt.depth = (unsigned)number("depth", optarg, 16); break;
-	case 'b': opt.bound = (int)number("bound", optarg, 1000000); opt.bounded = true; break;
-	case 'h': shard_of(optarg); break;
-	case 'l': opt.timeline = optarg; break;
-	case 'g': opt.gdb = true; break;
-	case 'L': opt.list = true; break;
-	case 'B': opt.bench = true; break;
-	case 'R': opt.no_races = true; break;
-	case 'N': opt.no_shrink = true; break;
-	case 'q': opt.quiet = true; break;
-	default: usage();
+	case 's':
+		xp_config.strategy = strategy_of(optarg);
+		break;
+	case 'm':
+		xp_config.memory = memory_of(optarg);
+		break;
+	case 'S':
+		opt.seed = number("seed", optarg, UINT64_MAX);
+		opt.seeded = true;
+		break;
+	case 'r':
+		opt.runs = number("runs", optarg, UINT64_MAX);
+		break;
+	case 't':
+		opt.seconds = (double)number("seconds", optarg, 10000000);
+		break;
+	case 'd':
+		opt.depth = (unsigned)number("depth", optarg, 16);
+		break;
+	case 'b':
+		opt.bound = (int)number("bound", optarg, 1000000);
+		opt.bounded = true;
+		break;
+	case 'h':
+		shard_of(optarg);
+		break;
+	case 'l':
+		opt.timeline = optarg;
+		break;
+	case 'g':
+		opt.gdb = true;
+		break;
+	case 'L':
+		opt.list = true;
+		break;
+	case 'B':
+		opt.bench = true;
+		break;
+	case 'R':
+		opt.no_races = true;
+		break;
+	case 'N':
+		opt.no_shrink = true;
+		break;
+	case 'q':
+		opt.quiet = true;
+		break;
+	default:
+		usage();
 	}
 }
 

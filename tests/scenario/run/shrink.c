@@ -63,8 +63,7 @@ static unsigned strike(struct xp_choice *log, unsigned n)
 				unsigned cut = at + part <= n ? part : n - at;
 
 				memcpy(less, log, at * sizeof(log[0]));
-				memcpy(less + at, log + at + cut,
-				    (n - at - cut) * sizeof(log[0]));
+				memcpy(less + at, log + at + cut, (n - at - cut) * sizeof(log[0]));
 				tries++;
 				if (fails(less, n - cut)) {
 					n -= cut;

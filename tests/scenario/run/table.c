@@ -2,8 +2,8 @@
 /*
  * table.c - a run for people: a column a CPU with source lines, a Chrome trace, gdb.
  *
- * Only the first and the last TABLE_MAX lines are shown, and of each CPU's accesses those in which something
- * happens: atomics, interrupts, switches, and the plain accesses of the last steps.
+ * Only the first and the last TABLE_MAX lines are shown, and of each CPU's accesses those in which
+ * something happens: atomics, interrupts, switches, and the plain accesses of the last steps.
  *
  * Source lines are asked of addr2line, all at once. Host context. Next: port/sim/replay.c.
  */
@@ -129,8 +129,8 @@ static void cell(const struct xp_noted *n, const char *text)
 	char where[WIDTH + 1];
 
 	snprintf(where, sizeof(where), "%s", base != NULL ? base + 1 : line);
-	printf("%6llu  %*s%-*s %-8.8s %s\n", (unsigned long long)n->n_step,
-	    (int)(n->n_cpu * 14), "", 14, text, n->n_lwp, where);
+	printf("%6llu  %*s%-*s %-8.8s %s\n", (unsigned long long)n->n_step, (int)(n->n_cpu * 14),
+	    "", 14, text, n->n_lwp, where);
 }
 
 void table_show(void)
@@ -170,16 +170,19 @@ void table_timeline(const char *file)
 	ask_all(0);
 	fprintf(f, "{\"traceEvents\":[\n");
 	for (unsigned c = 0; c < scenario->cpus; c++)
-		fprintf(f, "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\","
-			   "\"args\":{\"name\":\"CPU %u\"}},\n", c, c);
+		fprintf(f,
+		    "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\","
+		    "\"args\":{\"name\":\"CPU %u\"}},\n",
+		    c, c);
 	for (unsigned i = 0; i < xp_nnotes; i++) {
 		const struct xp_noted *n = &xp_notes[i];
 
 		what(n, text, sizeof(text));
-		fprintf(f, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":%u,\"dur\":1,"
-			   "\"name\":\"%s: %s\",\"args\":{\"where\":\"%s\",\"address\":\"%#llx\"}}%s\n",
-		    n->n_cpu, i, n->n_lwp, text, table_line(n->n_pc),
-		    (unsigned long long)n->n_addr, i + 1 < xp_nnotes ? "," : "");
+		fprintf(f,
+		    "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":%u,\"dur\":1,"
+		    "\"name\":\"%s: %s\",\"args\":{\"where\":\"%s\",\"address\":\"%#llx\"}}%s\n",
+		    n->n_cpu, i, n->n_lwp, text, table_line(n->n_pc), (unsigned long long)n->n_addr,
+		    i + 1 < xp_nnotes ? "," : "");
 	}
 	fprintf(f, "]}\n");
 	fclose(f);
