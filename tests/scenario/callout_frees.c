@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A callout that is destroyed, and whose memory is given back, by its own function: nothing looks at
- * it afterwards: I10. */
+/*
+ * A callout that is destroyed, and whose memory is given back, by its own function: nothing looks
+ * at it afterwards: I10.
+ */
 #include "scenario.h"
 
 #include <ithaca/callout.h>

@@ -17,6 +17,7 @@ static void fn(void *arg)
 	CHECK(!atomic_load_explicit(&halted, memory_order_relaxed));
 	CHECK(!atomic_exchange_explicit(&running, true, memory_order_relaxed));
 	atomic_fetch_add_explicit(&runs, 1, memory_order_relaxed);
+	sim_point(SIM_TEST);
 	if (atomic_load_explicit(&runs, memory_order_relaxed) < 3)
 		callout_schedule(&c, 1);
 	CHECK(atomic_exchange_explicit(&running, false, memory_order_relaxed));
@@ -41,7 +42,7 @@ static void halts(void *arg)
 {
 	(void)arg;
 	lwp_sleep_ns(1 + sim_pick(3) * 70000);
-	callout_shutdown(&c, NULL);
+	callout_halt(&c, NULL);
 	CHECK(!atomic_load_explicit(&running, memory_order_relaxed));
 	atomic_store_explicit(&halted, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&halters, 1, memory_order_relaxed);
@@ -54,5 +55,5 @@ static void check(void)
 
 SCENARIO(callout_rearms, "cancel against re-arm against a second waiter: I8, I10") = {.cpus = 2,
     .setup = setup,
-    .lwps = {{"arms", 0, arms}, {"halts", 1, halts}, {"halts too", 0, halts}},
+    .lwps = {{"arms", 0, arms}, {"halts", 1, halts}, {"halts too", 1, halts}},
     .check = check};

@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cpu_call() and cpu_barrier() of two CPUs at once: each answers the other while it waits itself,
+/* cpu_call() and cpu_barrier() of three CPUs at once: each answers the other while it waits itself,
  * and what was written before the call is seen there. */
 #include "scenario.h"
 
-static unsigned data[2], seen[2];
+static unsigned data[3], seen[3];
 
 static void call(void *arg)
 {
-	unsigned i = arg != NULL;
+	const unsigned *mine = arg;
 
-	CHECK_EQ(curcpu()->ci_index, 1 - i);
-	seen[i] = data[i];
+	seen[mine - data] = *mine;
 }
 
 static void body(void *arg)
 {
-	unsigned i = arg != NULL;
+	unsigned *mine = arg, i = (unsigned)(mine - data);
 
-	data[i] = 7;
-	cpu_call(cpu_lookup(1 - i), call, arg);
+	*mine = 7;
+	cpu_call(cpu_lookup(i == 0), call, mine);
 	CHECK_EQ(seen[i], 7);
 	cpu_barrier();
 }
 
-SCENARIO(calls, "two CPUs call each other") = {.cpus = 2,
+SCENARIO(calls, "three CPUs call each other") = {.cpus = 3,
     .setup = NULL,
-    .lwps = {{"a", 0, body}, {"b", 1, body, data}}};
+    .lwps = {{"a", 0, body, &data[0]}, {"b", 1, body, &data[1]}, {"c", 2, body, &data[2]}}};

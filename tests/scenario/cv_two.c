@@ -21,7 +21,9 @@ static void takes(void *arg)
 	mutex_enter(&m);
 	while (items == 0)
 		cv_wait(&cv, &m);
+	lwp_yield();
 	items--;
+	cv_broadcast(&cv);
 	mutex_exit(&m);
 	CHECK_EQ(curlwp->l_pri, PRI_KERNEL);
 }
@@ -32,6 +34,8 @@ static void gives(void *arg)
 	mutex_enter(&m);
 	items += 2;
 	cv_broadcast(&cv);
+	while (items != 0)
+		cv_wait(&cv, &m);
 	mutex_exit(&m);
 }
 

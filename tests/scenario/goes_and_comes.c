@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A handler of a shared line is disestablished and established again while the line fires: when the
- * call has returned neither its filter nor its thread runs or will, and its neighbour loses
- * nothing: I1, I3, I12.
+ * A handler of a shared line, one without a filter, is disestablished and established again while
+ * the line fires: when the call has returned neither its filter nor its thread runs or will, and
+ * its neighbour loses nothing: I1, I3, I12.
  */
 #include "dev.h"
 
@@ -11,7 +11,7 @@ static struct dev dev[2];
 static void setup(void)
 {
 	dev_init(&dev[0], "stays", INTR_LEVEL, 0, IPL_NET, true);
-	dev_share(&dev[1], &dev[0], "goes", IPL_BIO, true);
+	dev_share(&dev[1], &dev[0], "goes", IPL_BIO, false);
 }
 
 static void body(void *arg)
@@ -22,7 +22,7 @@ static void body(void *arg)
 	SET(dev[1].d_gone, true);
 	lwp_yield();
 	SET(dev[1].d_gone, false);
-	dev_share(&dev[1], &dev[0], "goes", IPL_BIO, true);
+	dev_share(&dev[1], &dev[0], "goes", IPL_BIO, false);
 }
 
 static void check(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A handler sleeps until the handler behind it in the same queue has run: it is divorced, or the two
- * would wait for each other: I1, I5, I8.
+ * A handler sleeps until the handler behind it in the same queue has run: it is divorced, or the
+ * two would wait for each other: I1, I5, I8.
  */
 #include "dev.h"
 

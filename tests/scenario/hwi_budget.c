@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A handler that does one piece a run and asks for another with hwi_sched() goes to the back: its
- * neighbour, raised meanwhile, has its turn, and the line stays masked until it is through: I1, I3, I4.
+ * neighbour, raised meanwhile, has its turn, and the line stays masked until it is through: I1,
+ * I3, I4.
  */
 #include "dev.h"
 

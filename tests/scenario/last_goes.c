@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The only handler of a line goes while the line fires, and another comes: what was raised meanwhile
- * waits for it, behind the mask: I1, I3, I12.
+ * The only handler of a line goes while the line fires, and another comes: what was raised
+ * meanwhile waits for it, behind the mask: I1, I3, I12.
  */
 #include "dev.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The same with a filter that answers SCHEDULE_THREAD alone: the thread says whose it was, also when
- * it was nobody's: I1, I2, I3.
+ * The same with a filter that answers SCHEDULE_THREAD alone: the thread says whose it was, also
+ * when it was nobody's: I1, I2, I3.
  */
 #include "dev.h"
 

@@ -20,6 +20,7 @@ static void body(void *arg)
 static void check(void)
 {
 	dev_check(&dev);
+	CHECK_EQ(dev.d_line->sl_eois_unmasked, 0);
 }
 
 SCENARIO(level_bare, "a level line without a filter: I1, I3") = {.cpus = 2,

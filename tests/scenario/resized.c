@@ -27,14 +27,22 @@ static void setup(void)
 	}
 }
 
-static void body(void *arg)
+static void resize(unsigned n)
 {
-	int error = ithread_resize(2 + sim_pick(3));
+	int error = ithread_resize(n);
 
 	CHECK(error == 0 || error == ENOMEM);
-	hook(arg);
-	error = ithread_resize(2 + sim_pick(3));
-	CHECK(error == 0 || error == ENOMEM);
+}
+
+static void body(void *arg)
+{
+	(void)arg;
+	resize(2 + sim_pick(3));
+	mutex_enter(&m); /* who comes now blocks */
+	for (unsigned i = 0; i < 4; i++)
+		sim_point(SIM_TEST);
+	resize(2 + sim_pick(3));
+	mutex_exit(&m);
 }
 
 static void check(void)

@@ -8,6 +8,7 @@
 
 static struct rwlock rw;
 static _Atomic unsigned readers, writers;
+static unsigned data; /* plain: written by writers, read by readers */
 
 static void in(bool w)
 {
@@ -18,6 +19,10 @@ static void in(bool w)
 
 static void out(bool w)
 {
+	if (w)
+		data++;
+	else
+		CHECK(data < 8);
 	CHECK_EQ(atomic_load_explicit(w ? &readers : &writers, memory_order_relaxed), 0);
 	atomic_fetch_sub_explicit(w ? &writers : &readers, 1, memory_order_relaxed);
 }

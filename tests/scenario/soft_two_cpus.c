@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One softint scheduled from two CPUs, here and there: it never runs beside itself, and a request is
- * followed by a run: I1, I2. */
+/*
+ * One softint scheduled from two CPUs, here and there: it never runs beside itself, and a request
+ * is followed by a run: I1, I2.
+ */
 #include "scenario.h"
 
 #include <ithaca/softint.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two bound lwps wake each other across CPUs, each about to idle: the poke comes, and comes in time:
- * I8. */
+/*
+ * Two bound lwps wake each other across CPUs, each about to idle: the poke comes, and comes in
+ * time: I8.
+ */
 #include "scenario.h"
 
 #include <ithaca/sleepq.h>

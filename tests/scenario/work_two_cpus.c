@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One work queued from two CPUs, with two lwps that may do it: each request is followed by a run, and
- * it never runs beside itself: I2, I8. */
+/*
+ * One work queued from two CPUs, with two lwps that may do it: each request is followed by a run,
+ * and it never runs beside itself: I2, I8.
+ */
 #include "scenario.h"
 
 #include <ithaca/workqueue.h>
 #include <stdatomic.h>
 
 static struct workqueue *wq;
-static struct work wk;
+static struct work wk, other;
 static _Atomic unsigned asked, done;
 static _Atomic bool running, gone;
 
@@ -21,10 +23,16 @@ static void fn(void *arg)
 	CHECK(atomic_exchange_explicit(&running, false, memory_order_relaxed));
 }
 
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
 static void setup(void)
 {
 	CHECK_EQ(workqueue_create("wq", PRI_KERNEL, 0, 2, 0, &wq), 0);
 	work_init(&wk, fn, NULL);
+	work_init(&other, nothing, NULL);
 }
 
 static void body(void *arg)
@@ -33,6 +41,7 @@ static void body(void *arg)
 	for (unsigned i = 0; i < 2; i++) {
 		atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed);
 		CHECK_EQ(workqueue_enqueue(wq, &wk), 0);
+		CHECK_EQ(workqueue_enqueue(wq, &other), 0); /* keeps the other lwp awake */
 	}
 	CHECK_EQ(workqueue_wait(&wk), 0);
 }
