@@ -205,9 +205,9 @@ static void softclock_why(struct cpu *ci, char *buf, size_t size)
 {
 	const struct softint_cpu *sc = &ci->ci_softint[IPL_SOFTCLOCK];
 	const struct lwp *l = sc->sc_lwp, *owner;
-	const void *wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);
+	const char *name;
 
-	if (!sc->sc_away || wchan == NULL) {
+	if (!sc->sc_away || atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == NULL) {
 		ksnprintf(buf, size, "there is too much to do for \"%s\" and others above it",
 		    curlwp->l_name);
 		return;
@@ -216,7 +216,7 @@ static void softclock_why(struct cpu *ci, char *buf, size_t size)
 		ksnprintf(buf, size, "softint %s sleeps on \"%s\"", what_name(l), l->l_wmesg);
 		return;
 	}
-	owner = turnstile_owner(wchan);
+	owner = turnstile_blocker(sc->sc_lwp, &name);
 	if (owner == NULL) {
 		ksnprintf(buf, size, "softint %s waits for \"%s\"", what_name(l), l->l_wmesg);
 		return;

@@ -350,20 +350,6 @@ unsigned turnstile_take_some(const void *obj, unsigned kind, int pri, unsigned m
 	return n;
 }
 
-struct lwp *turnstile_owner(const void *obj)
-{
-	bool intr = port_intr_disable();
-	struct turnstile *ts;
-	struct lwp *owner;
-
-	spin_lock(&chain_of(obj)->tc_lock);
-	ts = turnstile_lookup(obj);
-	owner = ts != NULL ? ts->ts_owner : NULL;
-	spin_unlock(&chain_of(obj)->tc_lock);
-	port_intr_restore(intr);
-	return owner;
-}
-
 struct lwp *turnstile_blocker(struct lwp *l, const char **name)
 {
 	const void *wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);

@@ -70,17 +70,14 @@ int turnstile_waits(const void *obj, unsigned kind);
 unsigned turnstile_take_some(const void *obj, unsigned kind, int pri, unsigned max,
     struct list *out);
 
-/* turnstile_owner - who is lent to by those that wait for `obj`, or NULL. Any context, no chain
- * locked. */
-struct lwp *turnstile_owner(const void *obj);
-
 /* turnstile_repri - l_basepri changed, or what is lent: work out l_pri, along the whole chain.
  * Interrupts off, no lock held. */
 void turnstile_repri(struct lwp *l);
 
 /* turnstile_blocker - who holds the lock that `l` waits for, and *name, what it is called; NULL: it
- * waits for none, or nobody is known to hold it. Thread context. No lwp's memory ever becomes
- * anything else, so any pointer to one will do; the answer may be old when it comes. */
+ * waits for none, or nobody is known to hold it. Thread context, or interrupts off. No lwp's memory
+ * ever becomes anything else, so any pointer to one will do; the answer may be old when it comes.
+ */
 struct lwp *turnstile_blocker(struct lwp *l, const char **name);
 
 /* turnstile_dump - every lock waited for, its owner and waiters. Takes no lock. */

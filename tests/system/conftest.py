@@ -45,8 +45,10 @@ def boot(request, kernel):
         return machine
 
     yield start
+    said = [m.log_path for m in machines if 'witness: ' in m.transcript()]
     for machine in machines:
         machine.close()
+    assert not said or 'test_witness' in request.node.nodeid, f'the lock checker spoke: {said}'
 
 
 @pytest.fixture(params=harness.MODES)

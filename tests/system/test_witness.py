@@ -60,7 +60,8 @@ def test_reports(boot, mode):
 
 FATAL = {
     'context': (r'adaptive mutex entered in a context that cannot block',
-                [r'holds spin mutex "check spin"', r'enters "check adaptive" .* check_context\+0x']),
+                [r'holds spin mutex "check spin"',
+                 r'enters "check adaptive" .* check_context\+0x']),
     'interrupt': (r'adaptive mutex entered in a context that cannot block',
                   [r'in a filter or another interrupt', r'enters "check adaptive" .* at take\+0x']),
     'sleep': (r'sleep in a context that cannot block',
@@ -105,8 +106,6 @@ def test_work_is_left_alone(boot, mode):
     m.ok('edu mode block; hold 200; edu raise 20', timeout=120)
     m.ok('edu mode both; edu raise 500; edu -u 1 raise 500', timeout=120)
     m.ok('edu detach; edu attach msi; irq list; intrstat', timeout=120)
-    m.ok('sysctl hw.intr.threads=9')
-    m.ok('sysctl hw.intr.threads=8')
     assert m.sysctl('debug.witness.reports') == 0
     assert m.sysctl('debug.witness.edges') > 3
     assert 'witness:' not in m.transcript()

@@ -567,6 +567,7 @@ SIM_TEST(order_is_watched, 1, 0)
 {
 	struct rwlock other;
 
+	EXPECT_WITNESS();
 	rw_init(&rw, "rw");
 	rw_init(&other, "other");
 	mutex_init(&m, "m", IPL_NONE);

@@ -26,6 +26,7 @@
 	do {                                                                                       \
 		if (!ITHACA_CHECKED)                                                               \
 			SKIP("locks are checked in checked builds");                               \
+		EXPECT_WITNESS();                                                                  \
 	} while (0)
 
 static struct mutex a, b, c;

@@ -28,6 +28,7 @@
 #define ST_SKIP 77
 #define LIMIT_S 20
 #define NAME_MAX_LEN 128
+#define EXPECTED "(the lock checker may speak)"
 
 static struct unit_test *first, **last = &first;
 static bool verbose;
@@ -63,6 +64,11 @@ void unit_skip(const char *fmt, ...)
 	printf("\n");
 	fflush(stdout);
 	_exit(ST_SKIP);
+}
+
+void unit_expect_witness(void)
+{
+	puts(EXPECTED);
 }
 
 void unit_check_eq(const char *file, int line, const char *sa, const char *sb, unsigned long long a,
@@ -156,6 +162,10 @@ static int run_seed(const struct unit_test *ut, uint64_t seed)
 		if (!said)
 			printf("    expected a panic that says \"%s\"\n", ut->ut_panics);
 		verdict = said ? 0 : ST_FAIL;
+	} else if (verdict == 0 && strstr(text, "witness: ") != NULL &&
+	    strstr(text, EXPECTED) == NULL) {
+		printf("    the lock checker has something to say\n");
+		verdict = ST_FAIL;
 	}
 	if (WIFSIGNALED(status))
 		printf("    ended by signal %d%s\n", WTERMSIG(status),
