@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The drivers of tests/examples are those that the manual shows, to the letter; that they work is
-for tests/unit/t_examples.c, which has to include each."""
+"""The drivers of tests/examples are those that the manual and docs/from-spl.md show, to the letter;
+that they work is for a test in tests/unit, which has to include each."""
 
 import glob
 import os
@@ -10,7 +10,9 @@ import pytest
 
 import harness
 
-EXAMPLES = sorted(glob.glob(os.path.join(harness.ROOT, 'tests', 'examples', '*.c')))
+ALL = sorted(glob.glob(os.path.join(harness.ROOT, 'tests', 'examples', '*.c')))
+STEPS = [path for path in ALL if os.path.basename(path).startswith('from_spl_')]
+EXAMPLES = [path for path in ALL if path not in STEPS]
 
 
 def read(path):
@@ -38,6 +40,13 @@ def test_page_shows_the_file(path):
     assert shown(page) == code(path)
 
 
-@pytest.mark.parametrize('path', EXAMPLES, ids=os.path.basename)
+def test_essay_shows_the_steps():
+    blocks = re.findall(r'^```c\n(.*?)^```$', read('docs/from-spl.md'), re.M | re.S)
+    assert len(STEPS) == 4
+    assert blocks == [code(path) for path in STEPS]
+
+
+@pytest.mark.parametrize('path', ALL, ids=os.path.basename)
 def test_file_is_run(path):
-    assert f'"../examples/{os.path.basename(path)}"' in read('tests/unit/t_examples.c')
+    tests = glob.glob(os.path.join(harness.ROOT, 'tests', 'unit', 't_*.c'))
+    assert any(f'"../examples/{os.path.basename(path)}"' in read(test) for test in tests)

@@ -203,6 +203,39 @@ SIM_TEST(woken_handler_waits_for_splx, 2, SEEDS)
 
 /* ---- A level over a mutex ---- */
 
+static void freeing_hook(struct tdev *td)
+{
+	(void)td;
+	stop = true;
+}
+
+/* Not promised: that the level holds while a mutex is waited for. The holder goes on holding until
+ * the handler has run. */
+SIM_TEST(level_is_let_go_while_a_mutex_is_waited_for, 1, 20)
+{
+	int s;
+
+	mutex_init(&lock, "lock", IPL_NET);
+	tdev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
+	dev.td_hook = freeing_hook;
+	CHECK_EQ(lwp_create("holder", PRI_KERNEL, NULL, LWP_JOINABLE, hold, NULL, &holder), 0);
+	while (mutex_owner(&lock) != holder)
+		lwp_sleep_ns(NS_PER_US);
+	s = splraise(IPL_NET);
+	tdev_raise(&dev);
+	for (unsigned i = 0; i < 50; i++)
+		sim_work(NS_PER_US);
+	CHECK_EQ(dev.td_runs, 0);
+	mutex_enter(&lock);
+	CHECK_EQ(dev.td_runs, 1);
+	CHECK_EQ(curlwp->l_ipl, IPL_NET);
+	mutex_exit(&lock);
+	splx(s);
+	lwp_join(holder);
+	sim_settle();
+	tdev_check(&dev);
+}
+
 /* Both at once: the level is let go while the mutex is waited for, and is back with it. */
 static void both_caller(void *arg)
 {
