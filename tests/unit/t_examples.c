@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "../examples/callout.c"
 #include "../examples/intr_continue.c"
 #include "../examples/rwlock.c"
 #include "../examples/witness.c"
@@ -233,4 +234,78 @@ SIM_TEST(witness, 3, 30)
 	CHECK(reported());
 	sim_settle();
 	CHECK_HAS(sim_console(), "lock order reversal within a class by lwp \"main\"");
+}
+
+/* ---- callout(9) ---- */
+
+static bool tx_done, tx_swallows, tx_link;
+
+static void tx_goes(void *arg)
+{
+	(void)arg;
+	tx_done = true;
+	sim_line_raise(line);
+}
+
+static bool tx_chip_done(struct tx *t)
+{
+	bool was = tx_done;
+
+	(void)t;
+	tx_done = false;
+	sim_line_lower(line);
+	return was;
+}
+
+static bool tx_chip_link(struct tx *t)
+{
+	(void)t;
+	return tx_link;
+}
+
+static void tx_chip_start(struct tx *t)
+{
+	(void)t;
+	if (!tx_swallows)
+		sim_at(sim_random(10 * NS_PER_MS), tx_goes, NULL); /* sometimes too late */
+}
+
+static void tx_chip_reset(struct tx *t)
+{
+	(void)t;
+	tx_done = false;
+	sim_line_lower(line);
+}
+
+SIM_TEST(callout, 2, 50)
+{
+	static struct tx t;
+	unsigned i, sent = 0, swallowed = 0;
+
+	line = sim_line_create("tx", INTR_LEVEL, (unsigned)sim_random(2), 0);
+	sim_mem_fail(1);
+	CHECK_EQ(tx_attach(&t, line->sl_source), ENOMEM);
+	sim_mem_fail(0);
+	tx_detach(&t);
+	CHECK_EQ(tx_attach(&t, line->sl_source), 0);
+	for (i = 0; i < 20; i++) {
+		tx_swallows = sim_random(3) == 0;
+		tx_link = sim_random(2) != 0;
+		if (tx_send(&t) == 0) {
+			sent++;
+			swallowed += tx_swallows;
+			CHECK_EQ(tx_send(&t), EBUSY);
+		}
+		lwp_sleep_ns(sim_random(20 * NS_PER_MS));
+	}
+	lwp_sleep_ns(130 * NS_PER_MS);
+	CHECK_EQ(t.t_link, tx_link);
+	CHECK(!t.t_busy);
+	CHECK_EQ(t.t_sent + t.t_resets, sent);
+	CHECK(t.t_resets >= swallowed);
+	tx_swallows = sim_random(2) != 0;
+	(void)tx_send(&t);
+	lwp_sleep_ns(sim_random(10 * NS_PER_MS));
+	tx_detach(&t);
+	sim_settle();
 }
