@@ -11,10 +11,10 @@
  *
  * C11	Memory holds the newest store of each place, its history the HISTORY newest. Each store
  *	knows at which moment of its own clock each CPU first wrote or read it. A load may read
- *	a store unless one that is newer is known to the loading CPU, that is, some CPU had seen the newer
- *	one before the moment up to which the loader is synchronised with it. A seq_cst load reads
- *	nothing older than the newest seq_cst store. Stores and read-modify-writes come in the
- *	order of the run: a store that takes its place before an older one is not explored.
+ *	a store unless one that is newer is known to the loading CPU, that is, some CPU had seen
+ *	the newer one before the moment up to which the loader is synchronised with it. A
+ *	seq_cst load reads nothing older than the newest seq_cst store. Stores and
+ *	read-modify-writes come in the order of the run: a store that takes its place before an older one is not explored.
  *	A CPU that comes out of port_pause() reads newest values until it stores: whoever waits
  *	sees every store in the end.
  *

@@ -2,7 +2,8 @@
 # One file a scenario; run/ is what runs them. Scenarios are compiled as the core is (port/sim).
 # Included by the inner make at its end, as the unit tests' driver is no part of it.
 SIM_SRC := $(wildcard tests/scenario/*.c tests/scenario/run/*.c)
-SIM_OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(LIB_SRC) $(KERN_SRC) $(PORT_SRC) $(SIM_SRC))))
+SIM_OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename \
+	$(LIB_SRC) $(KERN_SRC) $(PORT_SRC) $(SIM_SRC))))
 
 $(B)/tests/scenario/%.o: CFLAGS += -fsanitize=thread $(if $(filter gcc,$(CC_KIND)),-Wno-tsan)
 $(B)/tests/scenario/%.o: CFLAGS += -Wno-missing-field-initializers

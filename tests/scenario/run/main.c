@@ -228,7 +228,8 @@ static void usage(void)
 {
 	fprintf(stderr,
 	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive]\n"
-	    "         [--memory sc|tso|c11] [--seed N] [--runs N] [--seconds S] [--depth D] [--bound B] [--shard I/N]\n"
+	    "         [--memory sc|tso|c11] [--seed N] [--runs N] [--seconds S]\n"
+	    "         [--depth D] [--bound B] [--shard I/N]\n"
 	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
 	    "       ./ithaca sim --list\n"
 	    "       ./ithaca sim --bench\n");
