@@ -123,6 +123,28 @@ SIM_TEST(stopped_by_its_host, 2, 0)
 	CHECK(value("kern.heartbeat.beats") > 2 * 5 * 5);
 }
 
+/* Both at once, so that the watcher wakes up to a neighbour that has been silent for long. */
+SIM_TEST(both_stopped_by_their_host, 3, 0)
+{
+	start();
+	for (unsigned i = 0; i < 4; i++) { /* some silence that was answered */
+		sim_deafen(2, true);
+		lwp_sleep_ns(LIMIT_NS / 2);
+		sim_deafen(2, false);
+		lwp_sleep_ns(LIMIT_NS / 2);
+	}
+	for (unsigned i = 1; i < 3; i++) {
+		sim_deafen(i, true);
+		sim_probe_freeze(i, true);
+	}
+	lwp_sleep_ns(5 * LIMIT_NS);
+	for (unsigned i = 1; i < 3; i++) {
+		sim_probe_freeze(i, false);
+		sim_deafen(i, false); /* the first takes its clock interrupt here */
+	}
+	lwp_sleep_ns(2 * LIMIT_NS);
+}
+
 static void work(void *left)
 {
 	for (unsigned i = 0; i < 10; i++) {

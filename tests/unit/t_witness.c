@@ -642,6 +642,25 @@ SIM_TEST(more_reports_than_fit, 1, 0)
 	CHECK_EQ(said("lock order reversal"), WITNESS_REPORTS);
 }
 
+/* The printer is kept out: eight are kept, the others counted. */
+SIM_TEST(more_at_once_than_can_wait, 1, 0)
+{
+	int level;
+
+	NEEDS_CHECKED();
+	init_many(24);
+	level = splraise(IPL_TTY);
+	for (unsigned i = 0; i < 24; i += 2) {
+		both(&many[i], &many[i + 1]);
+		both(&many[i + 1], &many[i]);
+	}
+	splx(level);
+	sim_settle();
+	CHECK_EQ(count("reports"), 12);
+	CHECK_EQ(said("lock order reversal"), 8);
+	CHECK_EQ(said("witness: 4 more reports, too fast to be kept"), 1);
+}
+
 SIM_TEST(orders_can_be_listed, 1, 0)
 {
 	struct witness_order wo;
