@@ -14,7 +14,8 @@
  *	a store unless one that is newer is known to the loading CPU, that is, some CPU had seen
  *	the newer one before the moment up to which the loader is synchronised with it. A
  *	seq_cst load reads nothing older than the newest seq_cst store. Stores and
- *	read-modify-writes come in the order of the run: a store that takes its place before an older one is not explored.
+ *	read-modify-writes come in the order of the run: a store that takes its place before an
+ *	older one is not explored.
  *	A CPU that comes out of port_pause() reads newest values until it stores: whoever waits
  *	sees every store in the end.
  *
@@ -35,7 +36,7 @@ struct buffered {
 	void *b_at;
 	uint64_t b_value;
 	v4 b_sync;
-	uint32_t b_pc;
+	uint32_t b_pc, b_clk; /* who and when, for races: when it was issued */
 	unsigned b_size;
 };
 
@@ -94,6 +95,7 @@ void xp_flush(unsigned cpu)
 
 	memmove(buffers[cpu], buffers[cpu] + 1, --nbuffered[cpu] * sizeof(b));
 	l = xp_atomic(cpu, (uintptr_t)b.b_at, true, b.b_pc);
+	l->l_clk[LC_AWRITE][cpu] = b.b_clk;
 	l->l_sync = b.b_sync;
 	xp_dirty((uintptr_t)b.b_at, b.b_size);
 	put(b.b_at, b.b_size, b.b_value);
@@ -111,7 +113,8 @@ static void buffer(unsigned me, void *a, unsigned size, uint64_t v, int order, u
 {
 	if (nbuffered[me] == BUFFER)
 		xp_flush(me);
-	buffers[me][nbuffered[me]++] = (struct buffered){a, v, xp_release(me, order), pc, size};
+	buffers[me][nbuffered[me]++] =
+	    (struct buffered){a, v, xp_release(me, order), pc, xp_clocks.now[me][me], size};
 	xp_ask_at = 0;
 	xp_tick(me);
 }
