@@ -4,6 +4,7 @@
 #include "scenario.h"
 
 #include <ithaca/callout.h>
+#include <ithaca/clock.h>
 #include <ithaca/sleepq.h>
 #include <stdatomic.h>
 
@@ -40,9 +41,13 @@ static void arms(void *arg)
 
 static void halts(void *arg)
 {
+	uint64_t begun;
+
 	(void)arg;
 	lwp_sleep_ns(1 + sim_pick(3) * 70000);
+	begun = clock_ns();
 	callout_halt(&c, NULL);
+	CHECK(clock_ns() - begun < 5000000); /* told, and not by its own look */
 	CHECK(!atomic_load_explicit(&running, memory_order_relaxed));
 	atomic_store_explicit(&halted, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&halters, 1, memory_order_relaxed);
