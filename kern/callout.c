@@ -158,10 +158,13 @@ static void softclock_run(struct callout_cpu *w, bool intr)
 	w->cw_invoking[SOFT] = NULL;
 	w->cw_runner = NULL;
 	if (halters) {
+		w->cw_waking = c;
 		callout_unlock(w, intr);
 		sleepq_wake(c, -1);
 		port_intr_off();
 		spin_lock(&w->cw_lock);
+		w->cw_waking = NULL;
+		w->cw_woken_ns = clock_ns();
 	}
 }
 

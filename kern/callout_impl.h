@@ -40,13 +40,15 @@ struct callout_cpu {
 	 * before. WHEEL_NEVER: nothing is armed, or busy: whoever is at work asks the clock when it
 	 * has finished. */
 	uint64_t cw_want[2];
-	struct callout *cw_invoking[2]; /* (w) whose function runs */
-	struct lwp *cw_runner;          /* (w) which lwp runs that of cw_invoking[SOFT] */
-	void (*cw_fn)(void *);          /* (w) and what it is */
-	struct cpu *cw_cpu;             /* (a) */
-	struct softint *cw_softint;     /* (a) */
-	struct list cw_later;           /* (w) armed by callout_schedule_deferred() */
-	struct wheel cw_wheel[2];       /* (w) */
+	struct callout *cw_invoking[2];  /* (w) whose function runs */
+	struct lwp *cw_runner;           /* (w) which lwp runs that of cw_invoking[SOFT] */
+	void (*cw_fn)(void *);           /* (w) and what it is */
+	const struct callout *cw_waking; /* (w) whose halters are being woken */
+	uint64_t cw_woken_ns;            /* (w) when some had been */
+	struct cpu *cw_cpu;              /* (a) */
+	struct softint *cw_softint;      /* (a) */
+	struct list cw_later;            /* (w) armed by callout_schedule_deferred() */
+	struct wheel cw_wheel[2];        /* (w) */
 };
 
 /* callout_wheel_claim - a callout that belongs to no wheel yet gets this CPU's. Interrupts off.

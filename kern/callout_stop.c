@@ -24,7 +24,8 @@
  * checked build has every halter wake up now and then (LOOK_NS, doubled each time) and follow the
  * chain from the lwp that runs the function. While the halter looks it lets go of nothing, so a
  * chain that ends in it cannot come undone; and that it was one chain at one time is known when a
- * second walk finds it too. Then the machine stops, and says who waits for what.
+ * second walk finds it too. Then the machine stops, and says who waits for what. So that looking
+ * does not hide a wakeup that was lost, whoever finds the run over asserts that it was being woken.
  *
  * Contexts: thread; callout_halt() and callout_shutdown() may block.
  * Lock order, and what the fields mean: callout.c. Invariants: I10; I8's "no lost wakeup" for
@@ -154,14 +155,29 @@ static void halt_look(struct callout *c)
 
 /* ---- Waiting ---- */
 
+/* halt_forgotten - this lwp waited for a run and was not woken until `deadline_ns`: if the run was
+ * over before, and those who waited had been woken, it should have been. */
+static void halt_forgotten(struct callout_cpu *w, const struct callout *c, uint64_t deadline_ns)
+{
+	bool intr = port_intr_disable();
+
+	spin_lock(&w->cw_lock);
+	KASSERT(w->cw_invoking[SOFT] == c || w->cw_waking == c || w->cw_woken_ns >= deadline_ns,
+	    "callout %p has run, and %s, which waited for that, was not woken", (const void *)c,
+	    curlwp->l_name);
+	callout_unlock(w, intr);
+}
+
 /* halt_sleep - until the function has returned; this lwp is in the sleep queue. In a checked build
  * perhaps sooner: the caller looks again. */
-static void halt_sleep(struct callout *c, uint64_t look_ns)
+static void halt_sleep(struct callout_cpu *w, struct callout *c, uint64_t look_ns)
 {
-	if (!ITHACA_CHECKED)
-		sleepq_block(SLEEP_FOREVER);
-	else if (sleepq_block(clock_ns() + look_ns) == ETIMEDOUT)
+	uint64_t deadline_ns = ITHACA_CHECKED ? clock_ns() + look_ns : SLEEP_FOREVER;
+
+	if (sleepq_block(deadline_ns) == ETIMEDOUT) {
+		halt_forgotten(w, c, deadline_ns);
 		halt_look(c);
+	}
 }
 
 /* halt_wait - the function runs elsewhere, wheel locked: wait until it has returned. Unlocks. */
@@ -177,7 +193,7 @@ static void halt_wait(struct callout_cpu *w, struct callout *c, struct mutex *in
 	callout_unlock(w, intr);
 	if (interlock != NULL)
 		mutex_exit(interlock);
-	halt_sleep(c, look_ns);
+	halt_sleep(w, c, look_ns);
 	if (interlock != NULL) {
 		witness_from(interlock);
 		mutex_enter(interlock);
