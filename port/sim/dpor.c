@@ -15,9 +15,8 @@
  *
  * With a bound, a choice that preempts a CPU that could go on counts, and each node that is added
  * is also added where the CPU of the earlier step began its turn (Coons, Musuvathi, McKinley
- * 2013), as the bound may forbid it at the place itself. Without one (a bound over 99), sleep sets
- * prune runs that only repeat: a process stays asleep in the runs after it was tried until a step
- * that depends on its own. With a bound they would prune too much, and are not used.
+ * 2013), as the bound may forbid it at the place itself. There are no sleep sets: a trace may be
+ * run more than once.
  *
  * Outcomes (pick) are tried one after the other.
  *
@@ -37,12 +36,13 @@
 #define PLACES (1u << PLACES_BITS)
 #define PROCESSES 64u
 #define NO_BOUND 99
+#define TOUCHED_MAX 64u
 #define NOTHING UINT32_MAX
 
 typedef uint16_t count_t;
 
 struct node {
-	uint64_t n_set, n_done, n_todo, n_sleep;
+	uint64_t n_set, n_done, n_todo;
 	struct xp_op n_op[XP_CPUS];
 	count_t n_clock[PROCESSES]; /* of the step, after it */
 	uint32_t n_before;          /* the step before of the same process */
@@ -73,6 +73,8 @@ static struct place places[PLACES];
 static count_t clock_of[PROCESSES][PROCESSES];
 static uint32_t last_of[PROCESSES];
 static uint64_t seen_ready;
+static uint64_t touched[TOUCHED_MAX];
+static unsigned ntouched;
 
 static bool bounded(void)
 {
@@ -118,21 +120,6 @@ static unsigned places_of(unsigned p, const struct xp_op *op, uint64_t *addr, bo
 	else if (which == XP_FLUSH)
 		addr[n] = xp_buffered_place(xp_irq_cpu(p)), write[n++] = true;
 	return n;
-}
-
-static bool depend(unsigned p, const struct xp_op *op, unsigned q, const struct xp_op *oq)
-{
-	uint64_t a[XP_LINES + 2], b[XP_LINES + 2];
-	bool wa[XP_LINES + 2], wb[XP_LINES + 2];
-	unsigned n = places_of(p, op, a, wa), m = places_of(q, oq, b, wb);
-
-	if (p == XP_TIME || q == XP_TIME)
-		return true;
-	for (unsigned i = 0; i < n; i++)
-		for (unsigned k = 0; k < m; k++)
-			if (a[i] == b[k] && (wa[i] || wb[k]))
-				return true;
-	return false;
 }
 
 static struct place *place(uint64_t addr)
@@ -258,14 +245,61 @@ static void account(uint32_t at)
 	last_of[p] = at;
 }
 
+/* The last choice of a process before this node. */
+static const struct node *parent(void)
+{
+	for (uint32_t i = depth; i-- > 0;)
+		if (nodes[i].n_outcomes == 0)
+			return &nodes[i];
+	return NULL;
+}
+
+void xp_device_touched(uint64_t addr)
+{
+	if (ntouched < TOUCHED_MAX && xp_config.strategy == &xp_exhaustive)
+		touched[ntouched++] = addr;
+}
+
+/* The step before was a device's: what it touched, known only now. */
+static void account_device(void)
+{
+	uint32_t at = depth - 1;
+	unsigned p;
+
+	if (ntouched == TOUCHED_MAX)
+		sim_failed("exhaustive: a device's step touches more than %u places", TOUCHED_MAX);
+	if (depth == 0 || nodes[at].n_outcomes != 0 || !is_device(nodes[at].n_chosen))
+		ntouched = 0;
+	for (unsigned i = 0; i < ntouched; i++) {
+		struct place *pl = place(touched[i]);
+
+		p = nodes[at].n_chosen;
+		meets(pl->p_write, p);
+		for (uint64_t s = pl->p_readers; s != 0; s &= s - 1)
+			meets(pl->p_read[__builtin_ctzll(s)], p);
+		if (pl->p_write != NOTHING)
+			join(p, nodes[pl->p_write].n_clock);
+		for (uint64_t s = pl->p_readers; s != 0; s &= s - 1)
+			join(p, nodes[pl->p_read[__builtin_ctzll(s)]].n_clock);
+		pl->p_write = at;
+		pl->p_readers = 0;
+		memcpy(nodes[at].n_clock, clock_of[p], sizeof(nodes[at].n_clock));
+	}
+	ntouched = 0;
+}
+
 /* Processes that can go on since the last step: it made them. */
 static void enabled_by(uint64_t set)
 {
-	uint64_t fresh = set & ~seen_ready;
+	/* An interrupt that is kept out for a while was made by who raised it. */
+	uint64_t now = (set & (XP_BIT(XP_IRQ) - 1)) | (set & XP_BIT(XP_TIME)) | xp_raised();
+	uint64_t fresh = now & ~seen_ready;
 
-	for (; fresh != 0 && depth > 0; fresh &= fresh - 1)
-		join((unsigned)__builtin_ctzll(fresh), nodes[depth - 1].n_clock);
-	seen_ready = set;
+	const struct node *up = parent();
+
+	for (; fresh != 0 && up != NULL; fresh &= fresh - 1)
+		join((unsigned)__builtin_ctzll(fresh), up->n_clock);
+	seen_ready = now;
 }
 
 /* ---- The strategy ---- */
@@ -283,7 +317,7 @@ static bool affordable(const struct node *n, unsigned p)
 
 static uint64_t untried(const struct node *n)
 {
-	return n->n_todo & n->n_set & ~n->n_done & ~n->n_sleep;
+	return n->n_todo & n->n_set & ~n->n_done;
 }
 
 /* The next choice of a node that has one. */
@@ -322,7 +356,7 @@ static bool begin(uint64_t seed)
 		}
 	}
 	prefix = total;
-	depth = 0;
+	depth = ntouched = 0;
 	run++;
 	memset(clock_of, 0, sizeof(clock_of));
 	memset(last_of, 0xff, sizeof(last_of));
@@ -344,32 +378,6 @@ static struct node *new_node(void)
 	return n;
 }
 
-/* The last choice of a process before this node. */
-static const struct node *parent(void)
-{
-	for (uint32_t i = depth; i-- > 0;)
-		if (nodes[i].n_outcomes == 0)
-			return &nodes[i];
-	return NULL;
-}
-
-/* Who sleeps here: who slept or was tried at the parent and does not depend on its step. */
-static uint64_t asleep(const struct node *up)
-{
-	uint64_t s, out = 0;
-
-	if (up == NULL || bounded())
-		return 0;
-	s = (up->n_sleep | up->n_done) & ~XP_BIT(up->n_chosen);
-	for (; s != 0; s &= s - 1) {
-		unsigned q = (unsigned)__builtin_ctzll(s), p = up->n_chosen;
-
-		if (!depend(p, is_cpu(p) ? &up->n_op[p] : NULL, q, is_cpu(q) ? &up->n_op[q] : NULL))
-			out |= XP_BIT(q);
-	}
-	return out;
-}
-
 static void fill(struct node *n, uint64_t set, unsigned plain)
 {
 	const struct node *up = parent();
@@ -381,15 +389,14 @@ static void fill(struct node *n, uint64_t set, unsigned plain)
 	n->n_preempts = 0;
 	if (up != NULL)
 		n->n_preempts = (uint16_t)(up->n_preempts + cost(up, up->n_chosen));
-	n->n_sleep = asleep(up);
 }
 
 static unsigned choose(uint64_t set, unsigned plain)
 {
 	struct node *n = &nodes[depth];
 	const struct node *up = parent();
-	uint64_t awake;
 
+	account_device();
 	enabled_by(set);
 	if (depth < prefix) {
 		if (n->n_set != set)
@@ -398,13 +405,7 @@ static unsigned choose(uint64_t set, unsigned plain)
 	} else {
 		n = new_node();
 		fill(n, set, plain);
-		awake = set & ~n->n_sleep;
-		if (awake == 0) {
-			xp_pruned++;
-			return XP_NONE;
-		}
-		n->n_chosen =
-		    (uint8_t)(awake & XP_BIT(plain) ? plain : (unsigned)__builtin_ctzll(awake));
+		n->n_chosen = (uint8_t)plain;
 		n->n_done = n->n_todo = XP_BIT(n->n_chosen);
 	}
 	n->n_turn = up != NULL && up->n_chosen == n->n_chosen ? up->n_turn : depth;

@@ -231,19 +231,31 @@ static bool cpu_ready(const struct sim_vcpu *v, const struct xp_cpu *x, bool *wa
 	}
 }
 
-static uint64_t irqs(const struct sim_vcpu *v, unsigned c)
+static uint64_t on_their_way(const struct sim_vcpu *v, unsigned c)
 {
 	unsigned base = XP_IRQ + XP_IRQS * c;
 	uint64_t set = 0;
 
-	if (!(v->v_intr || v->v_halted) || v->v_deaf)
-		return 0;
 	if (v->v_ipi)
 		set |= XP_BIT(base);
 	if (v->v_clock)
 		set |= XP_BIT(base + 1);
 	for (unsigned i = 0; i < v->v_nflight; i++)
 		set |= XP_BIT(base + 2 + sim_line_number(v->v_flight[i]));
+	return set;
+}
+
+static uint64_t irqs(const struct sim_vcpu *v, unsigned c)
+{
+	return (v->v_intr || v->v_halted) && !v->v_deaf ? on_their_way(v, c) : 0;
+}
+
+uint64_t xp_raised(void)
+{
+	uint64_t set = 0;
+
+	for (unsigned c = 0; c < sim_ncpus; c++)
+		set |= on_their_way(&sim_vcpus[c], c);
 	return set;
 }
 

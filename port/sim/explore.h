@@ -130,6 +130,7 @@ bool xp_yields(void); /* it waits: to leave it is no preemption */
 uint64_t xp_chance(uint64_t below);
 void xp_chance_seed(uint64_t seed);
 unsigned xp_irq_cpu(unsigned p);
+uint64_t xp_raised(void); /* interrupts on their way, taken now or not */
 
 /* ---- For access.c and sim.c ---- */
 
@@ -160,6 +161,7 @@ void xp_race_ipi_sent(unsigned to);
 void xp_race_ipi_taken(unsigned cpu);
 void xp_fresh(unsigned cpu); /* it has waited: what it reads now is new */
 bool xp_buffered(unsigned cpu);
+void xp_device_touched(uint64_t addr); /* dpor.c: in a device's step */
 uint64_t xp_buffered_place(unsigned cpu); /* where its oldest store goes */
 void xp_flush(unsigned cpu);
 void xp_drain(unsigned cpu);

@@ -227,6 +227,7 @@ uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc)
 /* A device writes: at once, for all to see. */
 static void by_event(void *a, unsigned size, uint64_t v)
 {
+	xp_device_touched((uintptr_t)a);
 	xp_dirty((uintptr_t)a, size);
 	if (xp_config.memory == XP_C11)
 		xp_history_forget(xp_place((uintptr_t)a));

@@ -135,6 +135,8 @@ void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
 		xp_note(write ? XE_WRITE : XE_READ, addr, size, pc, NULL);
 	if (write)
 		xp_dirty(addr, size);
+	if (sim_in_event)
+		xp_device_touched(addr);
 	if (sim_in_event && write && xp_config.memory == XP_C11)
 		xp_history_forget(xp_place(addr));
 	if (sim_in_event || !xp_config.races)

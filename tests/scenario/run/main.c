@@ -215,7 +215,8 @@ static enum xp_result campaign(uint64_t *seed)
 		if (xp_exhausted && r == XP_PRUNED)
 			break;
 		cov.runs++;
-		count_trace(xp_fingerprint);
+		if (r == XP_OK)
+			count_trace(xp_fingerprint);
 	}
 	if (!opt.quiet)
 		progress(true);
