@@ -515,8 +515,7 @@ void ithread_leaving(struct lwp *l)
 /* Left as it was, the next handler of this ithread would keep out levels that are above its own. */
 void ithread_staying(struct lwp *l)
 {
-	if (l->l_pinned == NULL || !(l->l_flags & LWP_ITHREAD) ||
-	    l->l_basepri == PRI_IPL(IPL_BIO))
+	if (l->l_pinned == NULL || !(l->l_flags & LWP_ITHREAD) || l->l_basepri == PRI_IPL(IPL_BIO))
 		return;
 	spin_lock(&l->l_lock);
 	l->l_basepri = PRI_IPL(IPL_BIO);

@@ -40,8 +40,8 @@ void ithread_exit(void);
 /* ithread_exit_to - the same for who knows already that there is something. `l` is curlwp. */
 void ithread_exit_to(struct cpu *ci, struct lwp *l);
 
-/* ithread_check - thread context; nothing with interrupts off. Has something become pending that may
- * run now? Then run it. Cheap if not. What splx(), mutex_exit() and preempt_enable() end with. */
+/* ithread_check - thread context; nothing with interrupts off. Has something become pending that
+ * may run now? Then run it. Cheap if not. What splx(), mutex_exit() and preempt_enable() end with. */
 void ithread_check(void);
 
 /* intr_return - interrupts back on if they were (`on`), after what became pending has run. */

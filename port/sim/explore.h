@@ -161,7 +161,7 @@ void xp_race_ipi_sent(unsigned to);
 void xp_race_ipi_taken(unsigned cpu);
 void xp_fresh(unsigned cpu); /* it has waited: what it reads now is new */
 bool xp_buffered(unsigned cpu);
-void xp_device_touched(uint64_t addr); /* dpor.c: in a device's step */
+void xp_device_touched(uint64_t addr);    /* dpor.c: in a device's step */
 uint64_t xp_buffered_place(unsigned cpu); /* where its oldest store goes */
 void xp_flush(unsigned cpu);
 void xp_drain(unsigned cpu);

@@ -16,7 +16,7 @@
 #include <ithaca/lwp.h>
 
 #define PRI_FIRE 24 /* below the shell and all that does something */
-#define PIECE 64u /* raises between two looks at u_fire_stop */
+#define PIECE 64u   /* raises between two looks at u_fire_stop */
 
 static void fire_main(void *arg)
 {
@@ -54,8 +54,8 @@ int edu_fire(unsigned unit, uint64_t n)
 		atomic_store_explicit(&u->u_fire_done, 0, memory_order_relaxed);
 		atomic_store_explicit(&u->u_fire_stop, false, memory_order_relaxed);
 		atomic_store_explicit(&u->u_firing, true, memory_order_relaxed);
-		error = lwp_create("edu fire", PRI_FIRE, NULL, LWP_JOINABLE, fire_main, u,
-		    &u->u_fire);
+		error =
+		    lwp_create("edu fire", PRI_FIRE, NULL, LWP_JOINABLE, fire_main, u, &u->u_fire);
 		if (error != 0) {
 			u->u_fire = NULL;
 			atomic_store_explicit(&u->u_firing, false, memory_order_relaxed);

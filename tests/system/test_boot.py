@@ -44,7 +44,7 @@ def test_an_old_processor_will_do(boot):
 def test_a_panic_names_its_callers_and_stops_the_others(boot):
     m = boot(cpus=4)
     m.send('panic of the test\r')
-    text, _ = m.expect(r'mutexes waited for', panic_ok=True)
+    text, _ = m.expect(r'locks waited for', panic_ok=True)
     assert re.search(r'^cpu \d, lwp \d+ "shell"', text, re.M)
     assert re.search(r'^ +[0-9a-f]{16} cmd_panic\+0x', text, re.M)
     assert re.search(r'^ +[0-9a-f]{16} lwp_main\+0x', text, re.M)

@@ -56,8 +56,8 @@ def test_paste_with_handlers_that_sleep(boot):
 
 @pytest.mark.parametrize('paced', [True, False], ids=['paced', 'ring'])
 def test_nobody_reads(boot, paced):
-    """120 kB of commands pasted while the shell sleeps: the sender is held up, and then every one of
-    them runs, in order. It is no storm; and where the console does not slow it down, the ring
+    """120 kB of commands pasted while the shell sleeps: the sender is held up, and then every one
+    of them runs, in order. It is no storm; and where the console does not slow it down, the ring
     does when it is full."""
     m = boot(cpus=2)
     if not paced:

@@ -37,9 +37,8 @@ def test_help_names_every_command():
 
 
 @pytest.mark.parametrize('words, message', [
-    (['fly'], 'ithaca: fly: no such command; the commands are run, check, bench, setup, help'),
+    (['fly'], 'ithaca: fly: no such command; the commands are run, check, bench, sim, setup, help'),
     (['--fly'], 'ithaca: --fly: no such option'),
-    (['sim'], 'ithaca: sim: not built yet'),
     (['trace'], 'ithaca: trace: not built yet'),
     (['help', 'me'], 'ithaca: help: me: takes no argument'),
     (['setup', 'me'], 'ithaca: setup: me: takes no argument'),
