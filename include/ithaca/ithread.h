@@ -41,7 +41,7 @@ void ithread_exit(void);
 void ithread_exit_to(struct cpu *ci, struct lwp *l);
 
 /* ithread_check - thread context; nothing with interrupts off. Has something become pending that
- * may run now? Then run it. Cheap if not. What splx(), mutex_exit() and preempt_enable() end with. */
+ * may run now? Then run it. Cheap if not. What splx() and preempt_enable() end with. */
 void ithread_check(void);
 
 /* intr_return - interrupts back on if they were (`on`), after what became pending has run. */

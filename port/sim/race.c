@@ -234,11 +234,11 @@ void xp_tick(unsigned me)
 
 void xp_fence(int order, uint32_t pc)
 {
-	unsigned me = sim_cpu->ci_index;
+	unsigned me;
 
 	if (order == __ATOMIC_SEQ_CST)
 		xp_point(SIM_ACCESS, 0, true, pc);
-	me = sim_cpu->ci_index;
+	me = sim_cpu->ci_index; /* not before: the point may have been another CPU's turn */
 	if (xp_tracing)
 		xp_note(XE_FENCE, 0, (uint64_t)order, pc, NULL);
 	if (acquires(order))
