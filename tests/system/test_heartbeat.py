@@ -56,8 +56,8 @@ def test_blocked_softclock_is_told_and_goes_on(boot, mode):
 
 
 def beats(m, command):
-    """How many beats there were during the command: one line, for an idle machine whose clock counts
-    instructions jumps ahead between two."""
+    """How many beats there were during the command: one line, for an idle machine whose clock
+    counts instructions jumps ahead between two."""
     text = m.ok(f'sysctl kern.heartbeat.beats; {command}; sysctl kern.heartbeat.beats')
     before, after = re.findall(r'beats = (\d+)', text)
     return int(after) - int(before)
