@@ -70,6 +70,7 @@
 
 static struct mutex intr_mutex;
 static struct list intr_sources = LIST_INIT(intr_sources); /* (m) */
+static uint32_t intr_last_id;                              /* (m) */
 
 void intr_init(void)
 {
@@ -443,6 +444,7 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	*out = ih; /* before the first interrupt: a filter may want it for hwi_sched() */
 	if (thread != NULL)
 		ithread_handlers(1);
+	ih->ih_id = ++intr_last_id;
 	intr_link(is, ih);
 	if (is->is_nhandlers == 1)
 		intr_release(is, IS_SET_DISABLED);

@@ -95,6 +95,7 @@ struct intr_handler {
 	struct intr_stats *ih_stats;          /* (a) one a CPU */
 	struct later *ih_later[LATER_KINDS];  /* (a) continue.c: its continuations, or NULL */
 	char ih_name[INTR_NAME_MAX];          /* (a) */
+	uint32_t ih_id;                       /* (a) number of its own, from 1 */
 };
 
 struct intr_source {

@@ -126,6 +126,7 @@ static bool take_source(struct intr_source *is, void *arg)
 		if (row == NULL)
 			return false;
 		row->sr_kind = SAMPLE_HANDLER;
+		row->sr_id = ih->ih_id;
 		kstrlcpy(row->sr_name, ih->ih_name, sizeof(row->sr_name));
 		kstrlcpy(row->sr_source, is->is_name, sizeof(row->sr_source));
 		row->sr_level = ih->ih_ipl;

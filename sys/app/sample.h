@@ -30,7 +30,7 @@ struct sample_row {
 	uint64_t sr_stray;
 	uint64_t sr_by_cpu[CPU_MAX]; /* sr_count of each CPU (not of an lwp) */
 	/* of an lwp */
-	uint32_t sr_id;
+	uint32_t sr_id; /* also of a handler */
 	uint8_t sr_pri, sr_flags;
 	const char *sr_state, *sr_wait;
 };

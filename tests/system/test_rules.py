@@ -560,7 +560,7 @@ def test_a_raised_level_keeps_handlers_out(boot, mode, irq):
 def test_spl_refuses_nonsense(boot):
     m = boot(cpus=1)
     assert "'none': must be a level, softclock to high" in m.error('spl none 5')
-    assert 'milliseconds 1001: must be 1 to 1000' in m.error('spl net 1001')
+    assert 'milliseconds 501: must be 1 to 500' in m.error('spl net 501')
     assert 'unit 2: must be 0 to 1' in m.error('spl net 5 2')
     m.ok('edu -u 0 detach')
     assert 'edu0: not attached' in m.error('spl net 5')

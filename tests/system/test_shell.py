@@ -145,6 +145,12 @@ def test_intrstat_counts_what_was_raised(boot):
     assert re.search(r'^pool: 8 ithreads, 8 wanted:', m.ok('intrstat'), re.M)
     m.ok('intrstat -z')
     assert m.row('intrstat', heading='source', name='edu0')['count'] == 0
+    # A handler that is established anew is another one, though it has the name of the one before.
+    m.ok('edu raise 300')
+    m.ok('intrstat -z')
+    m.ok('edu mode schedule')
+    m.ok('edu raise 5300')
+    assert m.row('intrstat', heading='source', name='edu0')['count'] == 5300
     assert m.poweroff() == 0
 
 
