@@ -41,6 +41,14 @@ STATUS = {0: 0, 33: 0, 35: 1, 37: 3}
 _ANSI = re.compile(r'\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\-_])')
 
 
+def ends_echo(echo, last, line):
+    """Does the last line of what was printed end the echo of `line`, whole or in two parts?"""
+    if echo.rstrip().endswith(line[-20:]):
+        return True
+    first = line[:-len(last)] if last else line
+    return last != '' and line.endswith(last) and first != '' and PROMPT + first in echo
+
+
 class MachineError(AssertionError):
     """The machine did something that no test asked for: panic, silence, an early end."""
 
@@ -204,12 +212,13 @@ class Machine:
         if not self.booted:
             self.wait_prompt(timeout)
         self.send(line + '\r')
-        # The echo ends with the newline of Enter; lines of the kernel's own may come before it.
+        # The echo ends with the newline of Enter; lines of the kernel's own may come before it, or
+        # in the midst of it.
         echo = ''
         for _ in range(200):
             before, _ = self.expect('\r?\n', timeout)
             echo += before
-            if echo.rstrip().endswith(line.rstrip()[-20:]):
+            if ends_echo(echo, before.rstrip(), line.rstrip()):
                 break
             echo += '\n'
         else:
