@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * nic.h - network cards: what a driver offers, and what the network above it asks for.
+ *
+ * The way of a packet in: the driver's filter quiets its queue; its handler pulls frames out of
+ * the ring and gives each to the client, which processes it to completion in that same thread; the
+ * handler puts fresh buffers into the ring. The way out: any lwp calls nic_send(); the handler of
+ * the queue reports by the client's sent() when the card has read the frame.
+ *
+ * Rules:
+ * - A struct nic is the driver's, from nic_attach() to the return of nic_detach().
+ * - A struct nic_buf belongs to one at a time: the driver that put it into its ring, then the
+ *   client that was given it, which frees it from any thread.
+ * - Callbacks into the client are made in thread context, with none of the driver's locks held.
+ *   input() and sent() of one queue are never made beside themselves.
+ * - A client may call nic_send() from a callback. A driver never sleeps in no_send().
+ */
+#ifndef SYS_DEV_NIC_H
+#define SYS_DEV_NIC_H
+
+#include <ithaca/queue.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NIC_BUF_SIZE 2048  /* bytes that a card may write into a buffer */
+#define NIC_BUF_STACK 128  /* bytes in each for the client's own header */
+#define NIC_FRAME_MAX 1518 /* bytes of a frame without its check sum, one VLAN tag included */
+#define NIC_QUEUES_MAX 16
+#define NIC_SEGS_MAX 16 /* pieces of one frame to send */
+#define NIC_NAME_MAX 12
+
+struct nic;
+
+/* What the card found out about a frame. */
+#define NIC_CSUM_IP 0x1 /* the IPv4 header's sum was checked, and is right */
+#define NIC_CSUM_L4 0x2 /* so was that of TCP or UDP */
+
+struct nic_buf {
+	struct nic_buf *nb_next; /* whoever owns it */
+	uint8_t *nb_space;       /* (a) NIC_BUF_SIZE bytes, contiguous for the card */
+	uint64_t nb_phys;        /* (a) where they are */
+	uint8_t *nb_data;        /* the frame, within nb_space */
+	uint32_t nb_len;         /* its bytes */
+	uint32_t nb_hash;        /* the card's hash of its flow; 0: none */
+	uint16_t nb_queue;       /* which it came by */
+	uint16_t nb_csum;        /* NIC_CSUM_* */
+	alignas(16) uint8_t nb_stack[NIC_BUF_STACK];
+};
+
+/* nic_buf_alloc - a buffer, or NULL when net.bufs_max are out or there is no memory. nic_buf_free -
+ * give one back. Thread context, any level up to IPL_TTY; no block beyond a short mutex. */
+struct nic_buf *nic_buf_alloc(void);
+void nic_buf_free(struct nic_buf *nb);
+
+/* A piece of a frame to send. */
+struct nic_seg {
+	uint64_t ns_phys;
+	uint32_t ns_len;
+};
+
+struct nic_queue_stats {
+	uint64_t qs_rx_packets, qs_rx_bytes;
+	uint64_t qs_rx_nobuf;    /* frames dropped, or held back, as no buffer was to be had */
+	uint64_t qs_rx_errors;   /* frames that the card marked, or whose descriptor made no sense */
+	uint64_t qs_rx_missed;   /* dropped by the card: its ring was full */
+	uint64_t qs_tx_packets, qs_tx_bytes;
+	uint64_t qs_tx_full;     /* nic_send() refused: the ring was full */
+	uint64_t qs_tx_errors;
+	uint64_t qs_rounds;      /* runs of the handler */
+	uint64_t qs_yields;      /* of those, ended by the budget */
+	uint64_t qs_interrupts;  /* calls of the filter */
+};
+
+/* What a driver does; thread context. Those that may be NULL say so. */
+struct nic_ops {
+	/* up: buffers into the rings, interrupts on; ENOMEM, EIO. down: all quiet, every sent()
+	 * made, all buffers back; after it no callback is made. May block. */
+	int (*no_up)(struct nic *nic);
+	void (*no_down)(struct nic *nic);
+	/* Queue a frame, `cookie` comes back by sent(). Any thread, level up to IPL_TTY. ENOBUFS:
+	 * the ring is full; ENETDOWN: not up, or no link; EMSGSIZE. */
+	int (*no_send)(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n,
+	    void *cookie);
+	/* Receive all frames, or those for this card and all multicasts. NULL: always all. */
+	void (*no_promisc)(struct nic *nic, bool on);
+	/* Least time between two interrupts of a queue in microseconds; 0: none; NIC_ADAPTIVE.
+	 * NULL: the card cannot. */
+	int (*no_moderate)(struct nic *nic, unsigned us);
+	/* Begin anew, as after a hang: frames in flight are lost and counted. May block. */
+	int (*no_reset)(struct nic *nic);
+	void (*no_stats)(struct nic *nic, unsigned queue, struct nic_queue_stats *qs);
+	/* A line or more about the card's own state, for `ifconfig -v`. NULL: nothing. */
+	void (*no_describe)(struct nic *nic, void (*print)(const char *fmt, ...));
+};
+
+#define NIC_ADAPTIVE 0xffffffffu
+
+/* What the network above does with a card; thread context. */
+struct nic_client {
+	/* Around what one run of a queue's handler brings: a lock is taken once a run. */
+	void (*nc_begin)(struct nic *nic, unsigned queue);
+	void (*nc_end)(struct nic *nic, unsigned queue);
+	void (*nc_input)(struct nic *nic, struct nic_buf *nb);
+	void (*nc_sent)(struct nic *nic, void *cookie);
+	/* The link came or went (nic_link). Not between begin and end. */
+	void (*nc_link)(struct nic *nic);
+	/* A card has come; one goes: let go of it. May block. */
+	void (*nc_attach)(struct nic *nic);
+	void (*nc_detach)(struct nic *nic);
+};
+
+/* Locking key: (a) set once before it is shared; (n) the mutex of nic.c; (d) the driver's. */
+struct nic {
+	struct list nic_all;           /* (n) */
+	char nic_name[NIC_NAME_MAX];   /* (a) "igb0": nic_attach() adds the number */
+	const struct nic_ops *nic_ops; /* (a) */
+	void *nic_driver;              /* (a) the driver's own */
+	void *nic_stack;               /* the client's own */
+	uint8_t nic_mac[6];            /* (a) */
+	uint16_t nic_mtu;              /* (a) 1500 */
+	uint16_t nic_queues;           /* (a) 1 to NIC_QUEUES_MAX, receive and transmit pairs */
+	bool nic_up;                   /* (n) */
+	_Atomic bool nic_link;         /* (~) by the driver; relaxed */
+	_Atomic uint32_t nic_mbps;     /* (~) its speed; relaxed */
+	const struct nic_client *_Atomic nic_client; /* (~) release in nic_attach(), acquire by drivers */
+};
+
+/*
+ * For drivers. nic_attach - `nic` (filled in but for nic_all, the number and the client) is a card
+ * now: it gets the next free number of `stem` ("igb") and is shown to the client. ENOSPC: 16 are
+ * there. nic_detach - it goes: the client lets go of it, it is taken down; when this returns,
+ * nobody calls its ops. Both in thread context; may block.
+ */
+int nic_attach(struct nic *nic, const char *stem);
+void nic_detach(struct nic *nic);
+
+/* For the network. nic_client_set - who is told of cards, now and later; once. nic_up, nic_down -
+ * start and stop one; nested ups count as one. Thread context; may block. */
+void nic_client_set(const struct nic_client *client);
+int nic_up(struct nic *nic);
+void nic_down(struct nic *nic);
+
+/* nic_find - by name, or NULL. nic_each - fn for each, until it answers false. Thread context;
+ * both hold the list meanwhile, so fn must not attach or detach. */
+struct nic *nic_find(const char *name);
+void nic_each(bool (*fn)(struct nic *nic, void *arg), void *arg);
+
+/* nic_init - the pool and its sysctls (net.bufs, net.bufs_free, net.bufs_max), before drivers. */
+void nic_init(void);
+
+#endif
