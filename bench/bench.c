@@ -81,8 +81,10 @@ static int cmd_bench(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(void);
-	} groups[] = {{"intr", bench_intr}, {"lock", bench_lock}, {"sched", bench_sched},
-	    {"work", bench_work}, {"callout", bench_callout}};
+		bool alone; /* only when it is named */
+	} groups[] = {{"intr", bench_intr, false}, {"lock", bench_lock, false},
+	    {"sched", bench_sched, false}, {"work", bench_work, false},
+	    {"callout", bench_callout, false}, {"fastpath", bench_fastpath, true}};
 	bool known = argc == 1;
 	unsigned i;
 	int error;
@@ -93,7 +95,7 @@ static int cmd_bench(int argc, char **argv)
 		return shell_usage();
 	bench_calibrate();
 	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		if (argc == 2 && strcmp(argv[1], groups[i].name) != 0)
+		if (argc == 2 ? strcmp(argv[1], groups[i].name) != 0 : groups[i].alone)
 			continue;
 		error = groups[i].fn();
 		if (error)

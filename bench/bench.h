@@ -28,8 +28,13 @@ uint32_t bench_end(struct bench *b, uint32_t base);
 /* bench_median - of the samples so far. */
 uint32_t bench_median(struct bench *b);
 
+/* bench_mark - does nothing. tools/fastpath stops the machine here: the path `name` begins; NULL: it
+ * has ended. Any context. */
+void bench_mark(const char *name);
+
 /* The groups. Each prints its figures; 0 or an errno. Thread context; they may block. */
 int bench_callout(void);
+int bench_fastpath(void);
 int bench_intr(void);
 int bench_lock(void);
 int bench_sched(void);
