@@ -44,6 +44,20 @@ const char *errno_name(int error)
 		return "ESHUTDOWN";
 	case ETIMEDOUT:
 		return "ETIMEDOUT";
+	case EMSGSIZE:
+		return "EMSGSIZE";
+	case EADDRINUSE:
+		return "EADDRINUSE";
+	case ENETDOWN:
+		return "ENETDOWN";
+	case ECONNRESET:
+		return "ECONNRESET";
+	case ENOBUFS:
+		return "ENOBUFS";
+	case ECONNREFUSED:
+		return "ECONNREFUSED";
+	case EHOSTUNREACH:
+		return "EHOSTUNREACH";
 	default:
 		return "E?";
 	}

@@ -17,6 +17,7 @@
 #include "bus/pci.h"
 #include "dev/device.h"
 #include "dev/hpet.h"
+#include "dev/nic.h"
 #include "dev/tty.h"
 #include "mem/page.h"
 #include "san/san.h"
@@ -149,6 +150,7 @@ void sys_main(const struct boot_info *boot)
 	error = tty_attach();
 	if (error != 0)
 		kprintf("tty: %s: nobody to read from\n", errno_name(error));
+	nic_init();
 	start_devices();
 	kprintf("up after %llu ms; `help` lists the commands\n",
 	    (unsigned long long)(clock_ns() / NS_PER_MS));

@@ -62,15 +62,15 @@ struct nic_seg {
 
 struct nic_queue_stats {
 	uint64_t qs_rx_packets, qs_rx_bytes;
-	uint64_t qs_rx_nobuf;    /* frames dropped, or held back, as no buffer was to be had */
-	uint64_t qs_rx_errors;   /* frames that the card marked, or whose descriptor made no sense */
-	uint64_t qs_rx_missed;   /* dropped by the card: its ring was full */
+	uint64_t qs_rx_nobuf;  /* frames dropped, or held back, as no buffer was to be had */
+	uint64_t qs_rx_errors; /* frames that the card marked, or whose descriptor made no sense */
+	uint64_t qs_rx_missed; /* dropped by the card: its ring was full */
 	uint64_t qs_tx_packets, qs_tx_bytes;
-	uint64_t qs_tx_full;     /* nic_send() refused: the ring was full */
+	uint64_t qs_tx_full; /* nic_send() refused: the ring was full */
 	uint64_t qs_tx_errors;
-	uint64_t qs_rounds;      /* runs of the handler */
-	uint64_t qs_yields;      /* of those, ended by the budget */
-	uint64_t qs_interrupts;  /* calls of the filter */
+	uint64_t qs_rounds;     /* runs of the handler */
+	uint64_t qs_yields;     /* of those, ended by the budget */
+	uint64_t qs_interrupts; /* calls of the filter */
 };
 
 /* What a driver does; thread context. Those that may be NULL say so. */
@@ -99,7 +99,8 @@ struct nic_ops {
 
 /* What the network above does with a card; thread context. */
 struct nic_client {
-	/* Around what one run of a queue's handler brings: a lock is taken once a run. */
+	/* Around what one run of a queue's handler brings: a lock is taken once a run. input()
+	 * comes within; sent() too, unless it is no_down() that makes it. */
 	void (*nc_begin)(struct nic *nic, unsigned queue);
 	void (*nc_end)(struct nic *nic, unsigned queue);
 	void (*nc_input)(struct nic *nic, struct nic_buf *nb);
@@ -122,9 +123,11 @@ struct nic {
 	uint16_t nic_mtu;              /* (a) 1500 */
 	uint16_t nic_queues;           /* (a) 1 to NIC_QUEUES_MAX, receive and transmit pairs */
 	bool nic_up;                   /* (n) */
+	unsigned nic_holds;            /* (n) nic_hold() and not released */
 	_Atomic bool nic_link;         /* (~) by the driver; relaxed */
 	_Atomic uint32_t nic_mbps;     /* (~) its speed; relaxed */
-	const struct nic_client *_Atomic nic_client; /* (~) release in nic_attach(), acquire by drivers */
+	const struct nic_client
+	    *_Atomic nic_client; /* (~) release in nic_attach(), acquire by drivers */
 };
 
 /*
@@ -137,14 +140,17 @@ int nic_attach(struct nic *nic, const char *stem);
 void nic_detach(struct nic *nic);
 
 /* For the network. nic_client_set - who is told of cards, now and later; once. nic_up, nic_down -
- * start and stop one; nested ups count as one. Thread context; may block. */
+ * start and stop one; nested ups count as one; up: ENXIO when it has gone, or as no_up(). Thread
+ * context; may block; never with a lock held that a callback takes. */
 void nic_client_set(const struct nic_client *client);
 int nic_up(struct nic *nic);
 void nic_down(struct nic *nic);
 
-/* nic_find - by name, or NULL. nic_each - fn for each, until it answers false. Thread context;
- * both hold the list meanwhile, so fn must not attach or detach. */
-struct nic *nic_find(const char *name);
+/* nic_hold - the card of that name, or NULL; it is not detached until nic_release(). nic_each - fn
+ * for each, until it answers false; the list is held meanwhile, so fn must not attach, detach, hold
+ * or bring up or down. Thread context; may block. */
+struct nic *nic_hold(const char *name);
+void nic_release(struct nic *nic);
 void nic_each(bool (*fn)(struct nic *nic, void *arg), void *arg);
 
 /* nic_init - the pool and its sysctls (net.bufs, net.bufs_free, net.bufs_max), before drivers. */
