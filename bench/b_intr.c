@@ -8,95 +8,115 @@
  * less that of the same store to a register that does nothing, is what the interrupted lwp loses.
  * The direct handler quiets the device (one load, one store) in its filter; the threaded one does
  * the same there and runs a thread function besides, so the difference of the two is the price of
- * the thread. Measured with accounting (hw.intr.acct) on and off.
+ * the thread. Whoever reads the counter costs a few instructions itself: so each kind of handler
+ * is raised twice, once with handlers that take the time and once with some that do not, and only
+ * the second gives the loss. Measured with accounting (hw.intr.acct) on and off.
  *
- * Contexts: one lwp. No locks but the one that the divorce is about.
+ * Contexts: one lwp. No locks but the ones that the handlers take.
  */
 #include "bench.h"
 
-#include "bus/pci.h"
-#include "dev/tty.h"
+#include "bench_edu.h"
 #include <ithaca/errno.h>
 #include <ithaca/intr.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
+#include <ithaca/print.h>
 #include <ithaca/softint.h>
+#include <ithaca/string.h>
 #include <ithaca/sysctl.h>
 
-#define EDU_LIVENESS 0x04
-#define EDU_STATUS 0x24
-#define EDU_RAISE 0x60
-#define EDU_ACK 0x64
+#define WARM 8 /* raises that do not count: translated code, caches */
 
-static volatile uint32_t *regs;
-static struct intr_source *source;
-static struct softint *soft;
+static struct bench_edu edu;
+static struct softint *soft, *timed_soft;
 static struct mutex held;
-static uint64_t filter_at, thread_at, soft_at;
-static volatile uint64_t ended;
+static uint64_t filter_at, begun_at, ended_at; /* counter */
+static volatile uint64_t ended;                /* runs of a thread function or a softint */
 
-static inline void edu_quiet(void)
-{
-	regs[EDU_ACK / 4] = regs[EDU_STATUS / 4];
-}
+/* ---- Handlers, with and without a look at the time ---- */
 
 static unsigned direct_filter(void *arg)
 {
-	(void)arg;
-	filter_at = port_counter();
-	edu_quiet();
+	bench_edu_quiet(arg);
 	return FILTER_HANDLED;
 }
 
 static unsigned thread_filter(void *arg)
 {
-	(void)arg;
-	filter_at = port_counter();
-	edu_quiet();
+	bench_edu_quiet(arg);
 	return FILTER_HANDLED | FILTER_SCHEDULE_THREAD;
+}
+
+static unsigned soft_filter(void *arg)
+{
+	bench_edu_quiet(arg);
+	softint_schedule(soft);
+	return FILTER_HANDLED;
+}
+
+static unsigned timed_direct_filter(void *arg)
+{
+	filter_at = port_counter();
+	return direct_filter(arg);
+}
+
+static unsigned timed_thread_filter(void *arg)
+{
+	filter_at = port_counter();
+	return thread_filter(arg);
+}
+
+static unsigned timed_soft_filter(void *arg)
+{
+	filter_at = port_counter();
+	bench_edu_quiet(arg);
+	softint_schedule(timed_soft);
+	return FILTER_HANDLED;
 }
 
 static bool thread_fn(void *arg)
 {
 	(void)arg;
-	thread_at = port_counter();
 	ended++;
 	return true;
 }
 
-static unsigned soft_filter(void *arg)
-{
-	(void)arg;
-	filter_at = port_counter();
-	edu_quiet();
-	softint_schedule(soft);
-	return FILTER_HANDLED;
-}
-
 static void soft_fn(void *arg)
 {
-	(void)arg;
-	soft_at = port_counter();
-	ended++;
+	(void)thread_fn(arg);
 }
 
-static bool mutex_thread(void *arg)
+static bool timed_thread_fn(void *arg)
 {
 	(void)arg;
-	thread_at = port_counter();
+	begun_at = port_counter();
+	ended++;
+	ended_at = port_counter();
+	return true;
+}
+
+static void timed_soft_fn(void *arg)
+{
+	(void)timed_thread_fn(arg);
+}
+
+static bool mutex_fn(void *arg)
+{
+	(void)arg;
 	mutex_enter(&held);
 	mutex_exit(&held);
 	ended++;
 	return true;
 }
 
+/* ---- Raises ---- */
+
 /* One store to a register of the device, between two reads of the counter. */
 static inline uint64_t store(unsigned reg, uint64_t *before)
 {
 	*before = port_counter();
-	__asm__ volatile("" : : : "memory");
-	regs[reg / 4] = 1;
-	__asm__ volatile("" : : : "memory");
+	bench_edu_store(&edu, reg);
 	return port_counter() - *before;
 }
 
@@ -112,57 +132,93 @@ static uint32_t store_base(void)
 	return bench_median(&b);
 }
 
-struct intr_bench {
-	const char *ib_what;
-	intr_filter_t *ib_filter;
-	intr_thread_t *ib_thread;
-	uint64_t *ib_entry; /* where the entry of interest leaves its time, besides the filter's */
-	const char *ib_entry_name;
+struct kind {
+	const char *k_name;   /* of the loss */
+	const char *k_filter; /* raise to filter; NULL: not to be measured */
+	const char *k_entry;  /* raise to what the filter starts; NULL: it starts nothing */
+	const char *k_exit;   /* and from its end */
+	intr_filter_t *k_plain_filter, *k_timed_filter;
+	intr_thread_t *k_plain_thread, *k_timed_thread;
 };
 
-static void name_of(char *buf, size_t size, const char *what, const char *acct)
+static int establish(intr_filter_t *filter, intr_thread_t *thread, struct intr_handler **ih)
 {
-	ksnprintf(buf, size, "%s%s", what, acct);
+	return intr_establish(edu.be_source, "bench", IPL_NET, 0, filter, thread, &edu, ih);
 }
 
-/* Raise 1,000 times; entry times and the loss. Returns the median loss. */
-static int intr_measure(const struct intr_bench *ib, const char *acct, uint32_t base,
-    uint32_t *loss)
+/* One raise, and all that it leads to; `later`: something is to run beside the filter. */
+static inline uint64_t raise(bool later, uint64_t *before)
 {
-	static struct bench filter, entry, whole;
-	char name[3][48];
+	uint64_t want = ended + 1, ticks = store(EDU_RAISE, before);
+
+	while (later && ended < want)
+		port_pause(); /* where the machine takes its time to interrupt */
+	return ticks;
+}
+
+static void name_of(char *buf, const char *what, const char *suffix)
+{
+	ksnprintf(buf, BENCH_NAME_MAX, "%s%s", what, suffix);
+}
+
+/* Entries and exit, by handlers that take the time. */
+static int kind_times(const struct kind *k, const char *suffix)
+{
+	static struct bench filter, entry, leave;
+	char name[3][BENCH_NAME_MAX];
 	struct intr_handler *ih;
-	uint64_t before, ticks, want;
+	uint64_t before, ticks;
 	unsigned i;
-	int error =
-	    intr_establish(source, "bench", IPL_NET, 0, ib->ib_filter, ib->ib_thread, NULL, &ih);
+	int error = establish(k->k_timed_filter, k->k_timed_thread, &ih);
 
 	if (error)
 		return error;
-	name_of(name[0], sizeof(name[0]), "raise to filter", acct);
-	name_of(name[1], sizeof(name[1]), ib->ib_entry_name, acct);
-	name_of(name[2], sizeof(name[2]), ib->ib_what, acct);
+	name_of(name[0], k->k_filter, suffix);
 	bench_begin(&filter, name[0]);
+	name_of(name[1], k->k_entry != NULL ? k->k_entry : "", suffix);
 	bench_begin(&entry, name[1]);
-	bench_begin(&whole, name[2]);
-	for (i = 0; i < BENCH_EVENTS + 8; i++) {
-		want = ended + 1;
-		ticks = store(EDU_RAISE, &before);
-		while (ib->ib_entry != NULL && ended < want)
-			port_pause(); /* where the machine takes its time to interrupt */
-		if (i < 8)
-			continue; /* warm: translated code, caches */
+	name_of(name[2], k->k_entry != NULL ? k->k_exit : "", suffix);
+	bench_begin(&leave, name[2]);
+	for (i = 0; i < BENCH_EVENTS + WARM; i++) {
+		ticks = raise(k->k_entry != NULL, &before);
+		if (i < WARM)
+			continue;
 		bench_add(&filter, filter_at - before);
-		if (ib->ib_entry != NULL)
-			bench_add(&entry, *ib->ib_entry - before);
-		bench_add(&whole, ticks);
+		bench_add(&entry, begun_at - before);
+		bench_add(&leave, before + ticks - ended_at);
 	}
 	bench_end(&filter, 0);
-	if (ib->ib_entry != NULL)
+	if (k->k_entry != NULL) {
 		bench_end(&entry, 0);
+		bench_end(&leave, 0);
+	}
+	return intr_disestablish(ih);
+}
+
+/* What the interrupted lwp loses, by handlers that do not. Returns the median in *loss. */
+static int kind_loss(const struct kind *k, const char *suffix, uint32_t base, int32_t *loss)
+{
+	static struct bench whole;
+	char name[BENCH_NAME_MAX];
+	struct intr_handler *ih;
+	uint64_t before, ticks;
+	unsigned i;
+	int error = establish(k->k_plain_filter, k->k_plain_thread, &ih);
+
+	if (error)
+		return error;
+	name_of(name, k->k_name, suffix);
+	bench_begin(&whole, name);
+	for (i = 0; i < BENCH_EVENTS + WARM; i++) {
+		ticks = raise(k->k_entry != NULL, &before);
+		if (i >= WARM)
+			bench_add(&whole, ticks);
+	}
 	*loss = bench_end(&whole, base);
 	return intr_disestablish(ih);
 }
+
+/* ---- A handler that blocks ---- */
 
 /* Raise while the mutex is held that the handler wants: the handler blocks, the raiser goes on. */
 static int divorce_measure(uint32_t base)
@@ -171,9 +227,8 @@ static int divorce_measure(uint32_t base)
 	struct intr_handler *ih;
 	uint64_t before, released;
 	unsigned i;
-	int error;
+	int error = establish(thread_filter, mutex_fn, &ih);
 
-	error = intr_establish(source, "bench", IPL_NET, 0, thread_filter, mutex_thread, NULL, &ih);
 	if (error)
 		return error;
 	bench_begin(&away, "divorce: raise to raiser resumed");
@@ -193,63 +248,67 @@ static int divorce_measure(uint32_t base)
 	return intr_disestablish(ih);
 }
 
+/* ---- All of it ---- */
+
+static const struct kind kinds[] = {
+    {"whole loss, direct handler", "raise to filter", NULL, NULL, direct_filter,
+	timed_direct_filter, NULL, NULL},
+    {"whole loss, threaded handler", "raise to filter, thread follows", "raise to thread function",
+	"thread function's end to interrupted lwp", thread_filter, timed_thread_filter, thread_fn,
+	timed_thread_fn},
+    {"whole loss, filter and softint", "raise to filter, softint follows", "raise to softint",
+	"softint's end to interrupted lwp", soft_filter, timed_soft_filter, NULL, NULL},
+    {"whole loss, thread takes a free mutex", NULL, "", NULL, thread_filter, NULL, mutex_fn, NULL},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
 static int intr_figures(void)
 {
-	static const struct intr_bench direct = {"whole loss, direct handler", direct_filter, NULL,
-	    NULL, ""};
-	static const struct intr_bench thread = {"whole loss, threaded handler", thread_filter,
-	    thread_fn, &thread_at, "raise to thread function"};
-	static const struct intr_bench softly = {"whole loss, filter and softint", soft_filter,
-	    NULL, &soft_at, "raise to softint"};
 	static const char *const suffix[2] = {" (acct)", ""};
-	uint32_t base = store_base(), loss[2] = {0, 0}, ignored;
-	int error, acct;
+	char name[BENCH_NAME_MAX];
+	int32_t loss[KINDS];
+	uint32_t base = store_base();
+	unsigned k, acct;
+	int error = 0;
 
-	for (acct = 0; acct < 2; acct++) {
+	for (acct = 0; acct < 2 && error == 0; acct++) {
 		sysctl_write("hw.intr.acct", acct == 0 ? "1" : "0");
-		if ((error = intr_measure(&direct, suffix[acct], base, &loss[0])) != 0 ||
-		    (error = intr_measure(&thread, suffix[acct], base, &loss[1])) != 0 ||
-		    (error = intr_measure(&softly, suffix[acct], base, &ignored)) != 0)
-			return error;
-		tty_printf("%-37s%-7s %15d\n", "price of the thread (threaded - direct)",
-		    suffix[acct], (int)(loss[1] - loss[0]));
+		for (k = 0; k < KINDS && error == 0; k++) {
+			if (kinds[k].k_filter != NULL)
+				error = kind_times(&kinds[k], suffix[acct]);
+			if (error == 0)
+				error = kind_loss(&kinds[k], suffix[acct], base, &loss[k]);
+		}
+		if (error == 0 && loss[1] >= loss[0]) {
+			name_of(name, "price of the thread (threaded - direct)", suffix[acct]);
+			bench_value(name, bench_unit(), (uint64_t)(loss[1] - loss[0]), 1,
+			    BENCH_EVENTS);
+		}
 	}
-	return divorce_measure(base);
+	if (error == 0 && strcmp(bench_model(), "direct") == 0)
+		bench_say("divorce: not under this model, whose handlers cannot block");
+	else if (error == 0)
+		error = divorce_measure(base);
+	return error;
 }
 
 int bench_intr(void)
 {
-	struct pci_dev *pd = NULL;
-	unsigned n, got, kind;
-	void *p;
-	int error;
+	int error = bench_edu_claim(&edu);
 
-	for (n = 0; (pd = pci_find(0x1234, 0x11e8, n)) != NULL && pd->pd_driver != NULL; n++)
-		;
-	if (pd == NULL) {
-		tty_printf("no edu device is free: edu -u 0 detach\n");
-		return ENXIO;
-	}
-	pd->pd_driver = "bench";
-	error = pci_map_bar(pd, 0, 0x100, &p, NULL);
 	if (error)
-		goto unclaim;
-	regs = p;
-	error = pci_intr_alloc(pd, PCI_INTR_MSI, 1, &source, &got, &kind);
-	if (error)
-		goto unmap;
-	pci_command(pd, PCI_COMMAND_MASTER, 0);
+		return error;
 	mutex_init(&held, "bench", IPL_NET);
 	error = softint_establish("bench", IPL_SOFTNET, soft_fn, NULL, &soft);
 	if (error == 0) {
-		error = intr_figures();
-		sysctl_write("hw.intr.acct", "1");
+		error = softint_establish("bench", IPL_SOFTNET, timed_soft_fn, NULL, &timed_soft);
+		if (error == 0) {
+			error = intr_figures();
+			sysctl_write("hw.intr.acct", "1");
+			softint_disestablish(timed_soft);
+		}
 		softint_disestablish(soft);
 	}
-	pci_intr_free(pd);
-unmap:
-	pci_unmap_bar(p);
-unclaim:
-	pd->pd_driver = NULL;
+	bench_edu_release(&edu);
 	return error;
 }

@@ -2,18 +2,20 @@
 /*
  * b_lock.c - what locks cost when nobody else wants them.
  *
- * Each sample is the mean of 100 turns less that of an empty loop of the same form.
+ * Each sample is 100 turns less those of an empty loop of the same form, divided by 100.
  * Contexts: one lwp.
  */
 #include "bench.h"
 
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
+#include <ithaca/spin.h>
 #include <ithaca/spl.h>
 
 #define TURNS 100
 
 static struct mutex adaptive, spin;
+static struct spin bare;
 
 static void one_nothing(void)
 {
@@ -26,15 +28,49 @@ static void one_mutex(void)
 	mutex_exit(&adaptive);
 }
 
+static void one_try(void)
+{
+	if (mutex_tryenter(&adaptive))
+		mutex_exit(&adaptive);
+}
+
 static void one_spin(void)
 {
 	mutex_spin_enter(&spin);
 	mutex_spin_exit(&spin);
 }
 
+static void one_spin_any(void)
+{
+	mutex_enter(&spin);
+	mutex_exit(&spin);
+}
+
 static void one_spl(void)
 {
 	splx(splraise(IPL_NET));
+}
+
+static void one_preempt(void)
+{
+	preempt_disable();
+	preempt_enable();
+}
+
+/* Interrupts are off, as the lock wants it. */
+static void one_bare(void)
+{
+	spin_lock(&bare);
+	spin_unlock(&bare);
+}
+
+static void one_bare_save(void)
+{
+	bool on = port_intr_disable();
+
+	spin_lock(&bare);
+	spin_unlock(&bare);
+	port_intr_restore(on);
 }
 
 static uint64_t turns(void (*fn)(void))
@@ -52,23 +88,38 @@ int bench_lock(void)
 	static const struct {
 		const char *name;
 		void (*fn)(void);
-	} figure[] = {{"adaptive mutex, enter and exit", one_mutex},
-	    {"spin mutex, enter and exit", one_spin}, {"splraise and splx", one_spl}};
+		bool intr_off;
+	} figure[] = {{"adaptive mutex, enter and exit", one_mutex, false},
+	    {"adaptive mutex, tryenter and exit", one_try, false},
+	    {"spin mutex, enter and exit", one_spin, false},
+	    {"spin mutex, by mutex_enter and mutex_exit", one_spin_any, false},
+	    {"spin lock of the core, lock and unlock", one_bare, true},
+	    {"spin lock of the core, with interrupts saved", one_bare_save, false},
+	    {"splraise and splx", one_spl, false},
+	    {"preempt_disable and preempt_enable", one_preempt, false}};
 	static struct bench b;
 	uint32_t empty;
 	unsigned f, i;
+	bool on;
 
 	mutex_init(&adaptive, "bench", IPL_NET);
 	mutex_init(&spin, "bench", IPL_VM);
+	spin_init(&bare);
 	bench_begin(&b, "");
 	for (i = 0; i < BENCH_EVENTS; i++)
-		bench_add(&b, turns(one_nothing) / TURNS);
+		bench_add(&b, turns(one_nothing));
 	empty = bench_median(&b);
 	for (f = 0; f < sizeof(figure) / sizeof(figure[0]); f++) {
 		bench_begin(&b, figure[f].name);
-		for (i = 0; i < BENCH_EVENTS; i++)
-			bench_add(&b, turns(figure[f].fn) / TURNS);
+		b.b_turns = TURNS;
+		for (i = 0; i < BENCH_EVENTS; i++) {
+			on = figure[f].intr_off ? port_intr_disable() : false;
+			bench_add(&b, turns(figure[f].fn));
+			port_intr_restore(on);
+		}
 		bench_end(&b, empty);
 	}
+	mutex_destroy(&adaptive);
+	mutex_destroy(&spin);
 	return 0;
 }

@@ -3,7 +3,7 @@
  * b_sched.c - what it costs to go from one lwp to another.
  *
  * Two lwps on one CPU: first each yields to the other, then each wakes the other and sleeps. A
- * sample is one way, the mean of 100.
+ * sample is one way: the mean of 10 turns there and back.
  * Contexts: two lwps, bound to the CPU of the caller.
  */
 #include "bench.h"
@@ -13,8 +13,8 @@
 #include <ithaca/port.h>
 #include <stdatomic.h>
 
-#define TURNS 100
-#define ROUNDS (BENCH_EVENTS / 10)
+#define TURNS 10
+#define ROUNDS BENCH_EVENTS
 
 static struct lwp *ping, *pong;
 static struct bench yields, wakes;
@@ -42,7 +42,7 @@ static void ping_main(void *arg)
 		before = port_counter();
 		for (i = 0; i < TURNS; i++)
 			lwp_yield();
-		bench_add(&yields, (port_counter() - before) / (2 * TURNS));
+		bench_add(&yields, port_counter() - before);
 	}
 	for (r = 0; r < ROUNDS; r++) {
 		before = port_counter();
@@ -50,7 +50,7 @@ static void ping_main(void *arg)
 			lwp_unpark(pong);
 			lwp_park();
 		}
-		bench_add(&wakes, (port_counter() - before) / (2 * TURNS));
+		bench_add(&wakes, port_counter() - before);
 	}
 }
 
@@ -61,6 +61,7 @@ int bench_sched(void)
 
 	bench_begin(&yields, "lwp switch (yield), one way");
 	bench_begin(&wakes, "wake and switch, one way");
+	yields.b_turns = wakes.b_turns = 2 * TURNS;
 	error = lwp_create("pong", PRI_KERNEL, ci, LWP_JOINABLE, pong_main, NULL, &pong);
 	if (error)
 		return error;

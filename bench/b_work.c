@@ -102,13 +102,14 @@ static void measure_lock(const char *name, void (*fn)(void))
 
 	bench_begin(&empty, "");
 	bench_begin(&b, name);
+	b.b_turns = TURNS;
 	for (i = 0; i < 2 * BENCH_EVENTS; i++) {
 		void (*f)(void) = i % 2 ? fn : one_nothing;
 
 		before = port_counter();
 		for (n = 0; n < TURNS; n++)
 			f();
-		bench_add(i % 2 ? &b : &empty, (port_counter() - before) / TURNS);
+		bench_add(i % 2 ? &b : &empty, port_counter() - before);
 	}
 	bench_end(&b, bench_median(&empty));
 }
