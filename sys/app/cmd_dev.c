@@ -7,6 +7,7 @@
  */
 #include "app/shell.h"
 #include "bus/pci.h"
+#include "dev/device.h"
 #include "dev/hpet.h"
 #include <ithaca/errno.h>
 #include <ithaca/string.h>
@@ -21,9 +22,51 @@ static bool show(struct pci_dev *pd, void *arg)
 	return !shell_interrupted();
 }
 
+struct named {
+	const char *name;
+	struct pci_dev *found;
+};
+
+static bool is_named(struct pci_dev *pd, void *arg)
+{
+	struct named *n = arg;
+
+	if (strcmp(pd->pd_name, n->name) == 0)
+		n->found = pd;
+	return n->found == NULL;
+}
+
+/* change - give a function to its driver, or take it back. */
+static int change(const char *what, const char *name)
+{
+	struct named n = {name, NULL};
+	bool attach = strcmp(what, "attach") == 0;
+	int error;
+
+	if (!attach && strcmp(what, "detach") != 0)
+		return shell_usage();
+	pci_each(is_named, &n);
+	if (n.found == NULL)
+		return shell_error("no function %s; `pci` lists them", name);
+	error = attach ? device_attach(n.found) : device_detach(n.found);
+	switch (error) {
+	case 0:
+		return 0;
+	case ENODEV:
+		return shell_error("%s: no driver that can be %sed here", name, what);
+	case EBUSY:
+		return shell_error("%s: busy, or attached already", name);
+	case ENXIO:
+		return shell_error("%s: %s", name, attach ? "ENXIO" : "not attached");
+	default:
+		return shell_error("%s: %s", name, errno_name(error));
+	}
+}
+
 static int cmd_pci(int argc, char **argv)
 {
-	(void)argv;
+	if (argc == 3)
+		return change(argv[1], argv[2]);
 	if (argc != 1)
 		return shell_usage();
 	tty_printf("%-8s %-9s %-6s  %-4s %-5s %-4s %s\n", "function", "id", "class", "msi", "msix",
@@ -64,8 +107,28 @@ static void complete_hpet(struct line_editor *le, int arg, char **argv)
 		line_offer(le, "off");
 }
 
+static bool offer(struct pci_dev *pd, void *arg)
+{
+	line_offer(arg, pd->pd_name);
+	return true;
+}
+
+static void complete_pci(struct line_editor *le, int arg, char **argv)
+{
+	(void)argv;
+	if (arg == 1) {
+		line_offer(le, "attach");
+		line_offer(le, "detach");
+	} else if (arg == 2) {
+		pci_each(offer, le);
+	}
+}
+
 const struct shell_cmd shell_dev_cmds[] = {
-    {"pci", "", "PCI functions: interrupts that they can use, drivers", NULL, cmd_pci, NULL},
+    {"pci", "[attach FUNCTION | detach FUNCTION]",
+	"PCI functions: interrupts that they can use, drivers",
+	"  attach and detach are for network cards, in the midst of their work\n", cmd_pci,
+	complete_pci},
     {"hpet", "[HZ | off]", "the periodic timer: its counts, or another rate", "  HZ is 1 to 8192\n",
 	cmd_hpet, complete_hpet},
     {NULL, NULL, NULL, NULL, NULL, NULL},
