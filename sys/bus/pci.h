@@ -131,6 +131,10 @@ void pci_unmap_bar(void *p);
 unsigned pci_cap_find(const struct pci_dev *pd, uint8_t id, bool tell);
 unsigned pci_ecap_find(const struct pci_dev *pd, uint16_t id, bool tell);
 
+/* pci_cap_next - the same for the first that stands behind the one at `after` (0: of all), for
+ * kinds of which a function has several. */
+unsigned pci_cap_next(const struct pci_dev *pd, uint8_t id, unsigned after, bool tell);
+
 struct pci_msi_info {
 	bool mi_64;       /* has the upper half of the address */
 	bool mi_maskable; /* has mask bits */

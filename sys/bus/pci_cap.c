@@ -45,7 +45,13 @@ static bool seen_before(uint32_t *map, unsigned place)
 
 unsigned pci_cap_find(const struct pci_dev *pd, uint8_t id, bool tell)
 {
+	return pci_cap_next(pd, id, 0, tell);
+}
+
+unsigned pci_cap_next(const struct pci_dev *pd, uint8_t id, unsigned after, bool tell)
+{
 	uint32_t seen[PCI_CONFIG_SIZE / 4 / 32] = {0};
+	bool passed = after == 0;
 	unsigned at, next;
 
 	if ((pci_read16(pd, PCI_STATUS) & PCI_STATUS_CAPS) == 0)
@@ -62,8 +68,9 @@ unsigned pci_cap_find(const struct pci_dev *pd, uint8_t id, bool tell)
 				    pd->pd_name, wrong, at);
 			return 0;
 		}
-		if (pci_read8(pd, at) == id)
+		if (passed && pci_read8(pd, at) == id)
 			return at;
+		passed |= at == after;
 		next = pci_read8(pd, at + 1) & 0xfcu;
 	}
 	return 0;
