@@ -21,7 +21,7 @@ struct bench_edu {
 	struct pci_dev *be_pci;
 };
 
-/* bench_edu_claim - an edu that no driver has. Thread context; may block. ENXIO: none is free, which
+/* bench_edu_claim - an edu that no driver has. Thread context; may block. ENXIO: none is free, as
  * it says; or what PCI answers. bench_edu_release - give it back. */
 int bench_edu_claim(struct bench_edu *e);
 void bench_edu_release(struct bench_edu *e);
