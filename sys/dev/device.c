@@ -10,6 +10,7 @@
 
 #include "bus/pci.h"
 #include "edu.h"
+#include "virtio_net.h"
 #include <ithaca/errno.h>
 #include <ithaca/print.h>
 #include <stdbool.h>
@@ -36,6 +37,8 @@ static int edu_take(struct pci_dev *pd)
 
 static const struct driver drivers[] = {
     {"edu", 0x1234, 0x11e8, edu_take, NULL},
+    {"virtio_net", 0x1af4, 0x1041, virtio_net_attach, virtio_net_detach},
+    {"virtio_net", 0x1af4, 0x1000, virtio_net_attach, virtio_net_detach}, /* transitional */
 };
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
 
@@ -69,6 +72,7 @@ unsigned device_attach_all(void)
 {
 	unsigned taken = 0;
 
+	virtio_net_init();
 	pci_each(offer, &taken);
 	return taken;
 }

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio_net_queue.c - the packets of virtio network cards: interrupt, receive, send.
+ *
+ * A pair of queues, one to receive and one to send, shares a vector, a handler and a CPU. Its life:
+ *
+ *	filter		asks the card for no more interrupts of the pair; says that it handled it
+ *	handler		pulls frames and gives each to the client, with a fresh buffer in its place;
+ *			reports what was sent; after `budget` of both goes behind its neighbours
+ *			(hwi_sched); when both are dry asks for interrupts again
+ *
+ * Asking again races with the card, which decides by the flag when it is done with a frame:
+ *
+ *	handler					card
+ *	vq_listen(): flag off, fence
+ *						frame, used index
+ *						flag off: interrupt
+ *	nothing more: returns			(the filter queues the handler again)
+ *
+ *						frame, used index
+ *						flag on: no interrupt
+ *	vq_listen(): flag off, fence
+ *	more: flag on again, goes on
+ *
+ * and with the filter, which may come between vq_listen() and the end of the run: it sets the flag
+ * again and queues the handler, which being under way is marked to run once more (intr.h).
+ *
+ * A client that sends while it processes what came (an echo, an acknowledgement) does so in the
+ * handler's own lwp. The card is then told once, at the end of the run, and not for each frame: a
+ * write to its register costs more than all else here.
+ *
+ * A receive ring never empties for want of memory: a frame for whose place no fresh buffer can be
+ * had is dropped and its own buffer goes back.
+ *
+ * What the card says is believed only as far as virtqueue.c has checked it. A queue found broken is
+ * left alone; the event handler resets the card (virtio_net_ctl.c).
+ *
+ * Contexts: filters: hard, no locks. vtnet_run: ithread at IPL_NET; callbacks into the client with
+ * no lock of ours. vtnet_send: thread, up to IPL_TTY. Lock order: q_lock is a leaf. Invariants:
+ * none of its own. Read next: virtio_net_ctl.c.
+ */
+#include "virtio_net_impl.h"
+
+#include <ithaca/errno.h>
+#include <ithaca/print.h>
+#include <ithaca/sysctl.h>
+
+/* The frame within a buffer: the header of 12 bytes at 6, the IP header then at 32. */
+#define RX_AT 6u
+#define RX_ROOM (NIC_BUF_SIZE - RX_AT)
+#define FRAME_MIN 14u /* an Ethernet header */
+
+#define SENT_BATCH 32u
+
+#define BUDGET_DEFAULT 64
+#define BUDGET_MAX 4096
+
+static _Atomic uint64_t budget = BUDGET_DEFAULT; /* (~) relaxed: a limit */
+
+/* ---- Interrupts ---- */
+
+static unsigned pair_quiet(struct vtnet_queue *q)
+{
+	vtnet_count(&q->q_interrupts, 1);
+	vq_quiet(&q->q_rx);
+	vq_quiet(&q->q_tx);
+	return FILTER_HANDLED | FILTER_SCHEDULE_THREAD;
+}
+
+unsigned vtnet_filter(void *arg)
+{
+	return pair_quiet(arg);
+}
+
+unsigned vtnet_line_filter(void *arg)
+{
+	struct vtnet_queue *q = arg;
+	uint8_t isr = virtio_isr(&q->q_card->sc_virtio);
+
+	/* All ones: the card is gone, and quiet. */
+	if (isr == 0 || isr == VIRTIO_GONE)
+		return FILTER_STRAY;
+	if ((isr & VIRTIO_ISR_CONFIG) != 0)
+		vtnet_event_post(q->q_card, VTNET_EV_CONFIG);
+	return (isr & VIRTIO_ISR_QUEUE) != 0 ? pair_quiet(q) : FILTER_HANDLED;
+}
+
+/* ---- Receiving ---- */
+
+/* A buffer for the card to write into. There is room: each takes one descriptor of its ring. */
+static void rx_give(struct vtnet_queue *q, struct nic_buf *nb)
+{
+	struct vq_seg seg = {.sg_phys = nb->nb_phys + RX_AT, .sg_len = RX_ROOM};
+	int error = vq_add(&q->q_rx, &seg, 0, 1, nb);
+
+	KASSERT(error == 0, "%s: no room in receive queue %u", q->q_card->sc_nic.nic_name,
+	    q->q_index);
+	(void)error;
+}
+
+unsigned vtnet_fill(struct vtnet_queue *q)
+{
+	struct nic_buf *nb;
+
+	while (q->q_rx.vq_nfree > 0 && (nb = nic_buf_alloc()) != NULL)
+		rx_give(q, nb);
+	return vq_used_up(&q->q_rx);
+}
+
+/* The frame in `nb`, of which the card wrote `len` bytes; false: it makes no sense. */
+static bool rx_frame(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len)
+{
+	const struct vtnet_hdr *vh = (const struct vtnet_hdr *)(const void *)(nb->nb_space + RX_AT);
+
+	if (len < sizeof(*vh) + FRAME_MIN || len > sizeof(*vh) + NIC_FRAME_MAX || vh->vh_gso != 0)
+		return false;
+	nb->nb_data = nb->nb_space + RX_AT + sizeof(*vh);
+	nb->nb_len = len - (uint32_t)sizeof(*vh);
+	nb->nb_queue = (uint16_t)q->q_index;
+	nb->nb_csum = (vh->vh_flags & (VTNET_HDR_PARTIAL | VTNET_HDR_VALID)) != 0 ? NIC_CSUM_L4
+										  : 0;
+	vtnet_count(&q->q_rx_packets, 1);
+	vtnet_count(&q->q_rx_bytes, nb->nb_len);
+	return true;
+}
+
+/* What became of one frame: NULL, its buffer went back into the ring. */
+static struct nic_buf *rx_one(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len)
+{
+	struct nic_buf *fresh = NULL;
+
+	if (!rx_frame(q, nb, len))
+		vtnet_count(&q->q_rx_errors, 1);
+	else if ((fresh = nic_buf_alloc()) == NULL)
+		vtnet_count(&q->q_rx_nobuf, 1);
+	rx_give(q, fresh != NULL ? fresh : nb);
+	return fresh != NULL ? nb : NULL;
+}
+
+/* One run of the handler. */
+struct round {
+	struct vtnet_queue *r_queue;
+	const struct nic_client *r_client;
+	bool r_begun; /* nc_begin() was called */
+	bool r_broken;
+	unsigned r_done; /* frames received and sent, against the budget */
+	unsigned r_budget;
+};
+
+static void round_begin(struct round *r)
+{
+	if (r->r_begun || r->r_client == NULL)
+		return;
+	r->r_client->nc_begin(&r->r_queue->q_card->sc_nic, r->r_queue->q_index);
+	r->r_begun = true;
+}
+
+static void round_broken(struct round *r, const char *which, const char *why)
+{
+	struct vtnet_queue *q = r->r_queue;
+
+	r->r_broken = true;
+	vtnet_count(&q->q_broken, 1);
+	kprintf("%s: %s queue %u: %s; the card is reset\n", q->q_card->sc_nic.nic_name, which,
+	    q->q_index, why);
+	vtnet_event_post(q->q_card, VTNET_EV_BROKEN);
+}
+
+/* Frames that came, within the budget. */
+static void rx_some(struct round *r)
+{
+	struct vtnet_queue *q = r->r_queue;
+	bool added = false;
+	uint32_t len;
+	void *cookie;
+	int error = 0;
+
+	while (r->r_done < r->r_budget && (error = vq_pull(&q->q_rx, &cookie, &len)) == 0) {
+		struct nic_buf *nb = rx_one(q, cookie, len);
+
+		added = true;
+		r->r_done++;
+		if (nb == NULL)
+			continue;
+		round_begin(r);
+		if (r->r_client != NULL)
+			r->r_client->nc_input(&q->q_card->sc_nic, nb);
+		else
+			nic_buf_free(nb);
+	}
+	if (error == EIO) {
+		round_broken(r, "receive", q->q_rx.vq_wrong);
+		return;
+	}
+	if (q->q_rx.vq_nfree > 0)
+		(void)vtnet_fill(q);
+	if (added && vq_publish(&q->q_rx))
+		vq_kick(&q->q_rx);
+}
+
+/* ---- Sending ---- */
+
+/* Report what the card has read, a batch at a time, as the client may send again meanwhile. */
+static void tx_some(struct round *r)
+{
+	struct vtnet_queue *q = r->r_queue;
+	void *cookie[SENT_BATCH];
+	uint32_t len;
+	unsigned n = 0;
+	int error = 0;
+
+	if (!vq_more(&q->q_tx))
+		return;
+	mutex_enter(&q->q_lock);
+	while (n < SENT_BATCH && (error = vq_pull(&q->q_tx, &cookie[n], &len)) == 0)
+		n++;
+	if (error == EIO)
+		q->q_running = false;
+	mutex_exit(&q->q_lock);
+	for (unsigned i = 0; i < n; i++) {
+		round_begin(r);
+		r->r_client->nc_sent(&q->q_card->sc_nic, cookie[i]);
+	}
+	r->r_done += n;
+	if (error == EIO)
+		round_broken(r, "transmit", q->q_tx.vq_wrong);
+}
+
+/* The card is told of what the client sent from within the run. */
+static void tx_tell(struct vtnet_queue *q)
+{
+	if (!q->q_owed)
+		return;
+	q->q_owed = false;
+	mutex_enter(&q->q_lock);
+	if (q->q_running && vq_publish(&q->q_tx))
+		vq_kick(&q->q_tx);
+	mutex_exit(&q->q_lock);
+}
+
+/* Does the whole frame make sense, and its sum in *bytes? */
+static int send_check(const struct nic_seg *seg, unsigned n, uint64_t *bytes)
+{
+	*bytes = 0;
+	if (n == 0 || n > NIC_SEGS_MAX)
+		return EMSGSIZE;
+	for (unsigned i = 0; i < n; i++)
+		*bytes += seg[i].ns_len;
+	return *bytes >= FRAME_MIN && *bytes <= NIC_FRAME_MAX ? 0 : EMSGSIZE;
+}
+
+/* q_lock held: into the ring, and the card is told, now or at the end of the run. */
+static int send_locked(struct vtnet_queue *q, const struct vq_seg *vs, unsigned n, uint64_t bytes,
+    void *cookie)
+{
+	if (!q->q_running)
+		return ENETDOWN;
+	if (vq_add(&q->q_tx, vs, n, 0, cookie) != 0) {
+		vtnet_count(&q->q_tx_full, 1);
+		return ENOBUFS;
+	}
+	vtnet_count(&q->q_tx_packets, 1);
+	vtnet_count(&q->q_tx_bytes, bytes);
+	/* Relaxed: only the runner finds itself there. */
+	if (atomic_load_explicit(&q->q_runner, memory_order_relaxed) == curlwp)
+		q->q_owed = true;
+	else if (vq_publish(&q->q_tx))
+		vq_kick(&q->q_tx);
+	return 0;
+}
+
+int vtnet_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n, void *cookie)
+{
+	struct vtnet *sc = nic->nic_driver;
+	struct vtnet_queue *q = &sc->sc_queue[queue];
+	struct vq_seg vs[NIC_SEGS_MAX + 1];
+	uint64_t bytes;
+	int error = send_check(seg, n, &bytes);
+
+	KASSERT(queue < sc->sc_pairs, "%s: no queue %u", nic->nic_name, queue);
+	if (error != 0)
+		return error;
+	/* Relaxed: a hint; it may go at any time. */
+	if (!atomic_load_explicit(&nic->nic_link, memory_order_relaxed))
+		return ENETDOWN;
+	/* The header says that nothing is left for the card to do; all frames share it. */
+	vs[0] = (struct vq_seg){.sg_phys = sc->sc_shared_phys, .sg_len = sizeof(struct vtnet_hdr)};
+	for (unsigned i = 0; i < n; i++)
+		vs[i + 1] = (struct vq_seg){.sg_phys = seg[i].ns_phys, .sg_len = seg[i].ns_len};
+	mutex_enter(&q->q_lock);
+	error = send_locked(q, vs, n + 1, bytes, cookie);
+	mutex_exit(&q->q_lock);
+	return error;
+}
+
+/* ---- The handler ---- */
+
+/* Both are dry: interrupts again. False: something came meanwhile, and they are off again. */
+static bool round_over(struct vtnet_queue *q)
+{
+	bool rx = vq_listen(&q->q_rx), tx = vq_listen(&q->q_tx);
+
+	if (!rx && !tx)
+		return true;
+	vq_quiet(&q->q_rx);
+	vq_quiet(&q->q_tx);
+	return false;
+}
+
+bool vtnet_run(void *arg)
+{
+	struct vtnet_queue *q = arg;
+	struct round r = {.r_queue = q,
+	    .r_client = vtnet_client(q->q_card),
+	    .r_budget = (unsigned)atomic_load_explicit(&budget, memory_order_relaxed)};
+	bool over = false;
+
+	vtnet_count(&q->q_rounds, 1);
+	if (q->q_rx.vq_wrong != NULL || q->q_tx.vq_wrong != NULL)
+		return true; /* the event handler is on its way */
+	atomic_store_explicit(&q->q_runner, curlwp, memory_order_relaxed);
+	while (!r.r_broken && !over && r.r_done < r.r_budget) {
+		unsigned before = r.r_done;
+
+		rx_some(&r);
+		if (!r.r_broken)
+			tx_some(&r);
+		over = !r.r_broken && r.r_done == before && round_over(q);
+	}
+	if (r.r_begun)
+		r.r_client->nc_end(&q->q_card->sc_nic, q->q_index);
+	tx_tell(q);
+	atomic_store_explicit(&q->q_runner, NULL, memory_order_relaxed);
+	if (!over && !r.r_broken) {
+		vtnet_count(&q->q_yields, 1);
+		hwi_sched(q->q_ih);
+	}
+	return true;
+}
+
+/* ---- What can be seen ---- */
+
+static uint64_t count_of(_Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void vtnet_stats(struct nic *nic, unsigned queue, struct nic_queue_stats *qs)
+{
+	struct vtnet *sc = nic->nic_driver;
+	struct vtnet_queue *q = &sc->sc_queue[queue];
+
+	KASSERT(queue < sc->sc_pairs, "%s: no queue %u", nic->nic_name, queue);
+	*qs = (struct nic_queue_stats){.qs_rx_packets = count_of(&q->q_rx_packets),
+	    .qs_rx_bytes = count_of(&q->q_rx_bytes),
+	    .qs_rx_nobuf = count_of(&q->q_rx_nobuf),
+	    .qs_rx_errors = count_of(&q->q_rx_errors),
+	    .qs_tx_packets = count_of(&q->q_tx_packets),
+	    .qs_tx_bytes = count_of(&q->q_tx_bytes),
+	    .qs_tx_full = count_of(&q->q_tx_full),
+	    .qs_tx_errors = count_of(&q->q_tx_errors),
+	    .qs_rounds = count_of(&q->q_rounds),
+	    .qs_yields = count_of(&q->q_yields),
+	    .qs_interrupts = count_of(&q->q_interrupts)};
+}
+
+static uint64_t budget_get(struct sysctl *sy)
+{
+	(void)sy;
+	return count_of(&budget);
+}
+
+static int budget_set(struct sysctl *sy, uint64_t value)
+{
+	(void)sy;
+	atomic_store_explicit(&budget, value, memory_order_relaxed);
+	return 0;
+}
+
+static struct sysctl node = {.sy_name = "dev.virtio_net.budget",
+    .sy_doc = "frames that a run of a queue's handler takes before it lets others run",
+    .sy_get = budget_get,
+    .sy_set = budget_set,
+    .sy_min = 1,
+    .sy_max = BUDGET_MAX};
+
+void vtnet_queue_sysctl(void)
+{
+	int error = sysctl_register(&node);
+
+	if (error != 0)
+		kprintf("sysctl %s: %s\n", node.sy_name, errno_name(error));
+}
