@@ -121,13 +121,13 @@ static void path_yield(void)
 	lwp_yield();
 }
 
-void __attribute__((noinline, noclone)) bench_mark(const char *name)
+void __attribute__((noinline)) bench_mark(const char *name)
 {
 	__asm__ volatile("" : : "r"(name) : "memory");
 }
 
 /* Not inlined, nor made to measure for one path: what it adds is the same for all. */
-static uint64_t __attribute__((noinline, noclone)) path_ticks(void (*fn)(void))
+static uint64_t __attribute__((noinline)) path_ticks(void (*fn)(void))
 {
 	uint64_t before = port_counter();
 
@@ -135,7 +135,7 @@ static uint64_t __attribute__((noinline, noclone)) path_ticks(void (*fn)(void))
 	return port_counter() - before;
 }
 
-static void __attribute__((noinline, noclone)) path_marked(const char *name, void (*fn)(void))
+static void __attribute__((noinline)) path_marked(const char *name, void (*fn)(void))
 {
 	unsigned i;
 
