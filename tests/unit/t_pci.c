@@ -319,6 +319,27 @@ SIM_TEST(pci_caps_found, 1, 0)
 	CHECK_STR(sim_console(), "");
 }
 
+/* Several of a kind, one after the other; behind one that is not in the list there is nothing. */
+SIM_TEST(pci_caps_of_one_kind, 1, 0)
+{
+	struct fake *f = add(0, 4, 0, 0x10411af4);
+	struct pci_dev *pd;
+
+	f->reg[PCI_CAPS] = 0x40;
+	cap(f, 0x40, 0x09, 0x84);
+	cap(f, 0x84, 0x01, 0x60);
+	cap(f, 0x60, 0x09, 0x70);
+	cap(f, 0x70, 0x09, 0);
+	CHECK_EQ(scan(4096), 0);
+	pd = pci_at(0, 4, 0);
+	CHECK_EQ(pci_cap_next(pd, 0x09, 0, true), 0x40);
+	CHECK_EQ(pci_cap_next(pd, 0x09, 0x40, true), 0x60);
+	CHECK_EQ(pci_cap_next(pd, 0x09, 0x60, true), 0x70);
+	CHECK_EQ(pci_cap_next(pd, 0x09, 0x70, true), 0);
+	CHECK_EQ(pci_cap_next(pd, 0x09, 0x50, true), 0);
+	CHECK_STR(sim_console(), "");
+}
+
 SIM_TEST(pci_caps_need_the_status_bit, 1, 0)
 {
 	struct fake *f = add(0, 4, 0, 0x11e81234);
