@@ -104,7 +104,7 @@ static void measure_lock(const char *name, void (*fn)(void))
 	bench_begin(&b, name);
 	b.b_turns = TURNS;
 	for (i = 0; i < 2 * BENCH_EVENTS; i++) {
-		void (*f)(void) = i % 2 ? fn : one_nothing;
+		void (*volatile f)(void) = i % 2 ? fn : one_nothing;
 
 		before = port_counter();
 		for (n = 0; n < TURNS; n++)

@@ -34,12 +34,24 @@ struct group {
 	bool g_alone; /* only when it is named */
 };
 
+/* Nothing but the calibration. */
+static int bench_calibration(void)
+{
+	return 0;
+}
+
 static const struct group groups[] = {
     {"intr", bench_intr, false},
     {"lock", bench_lock, false},
     {"sched", bench_sched, false},
     {"work", bench_work, false},
+    {"path", bench_path, false},
     {"callout", bench_callout, false},
+    {"calibration", bench_calibration, true},
+    {"spin", bench_spin, true},
+    {"cpus", bench_cpus, true},
+    {"latency", bench_latency, true},
+    {"rate", bench_rate, true},
     {"fastpath", bench_fastpath, true},
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -99,6 +111,7 @@ void bench_value(const char *name, const char *unit, uint64_t num, uint64_t den,
 void bench_begin(struct bench *b, const char *name)
 {
 	b->b_name = name;
+	b->b_unit = bench_unit();
 	b->b_turns = 1;
 	b->b_n = 0;
 }
@@ -153,7 +166,7 @@ int32_t bench_end(struct bench *b, uint32_t base)
 	max = bench_at(b, b->b_n - 1, base);
 	tty_printf("%-47s %7d %7d %7d %7d\n", b->b_name, min, median, p99, max);
 	if (json) {
-		json_begin(b->b_name, bench_unit(), b->b_n);
+		json_begin(b->b_name, b->b_unit, b->b_n);
 		tty_printf("\"min\":%d,\"median\":%d,\"p99\":%d,\"max\":%d}\n", min, median, p99,
 		    max);
 	}
@@ -195,7 +208,7 @@ void bench_histogram(struct bench *b, uint32_t base)
 	for (i = 0; json && i < BUCKETS; i++) {
 		if (count[i] == 0)
 			continue;
-		json_begin(b->b_name, bench_unit(), b->b_n);
+		json_begin(b->b_name, b->b_unit, b->b_n);
 		tty_printf("\"from\":%llu,\"below\":%llu,\"count\":%u}\n",
 		    (unsigned long long)bucket_begin(i), (unsigned long long)bucket_begin(i + 1),
 		    count[i]);
@@ -280,7 +293,8 @@ const struct shell_cmd shell_bench_cmds[] = {
     {"bench", "[-j] [GROUP]...",
 	"what interrupts, locks, switches, deferred work and callouts cost",
 	"Figures are counter ticks, of 1,000 events each; under ./ithaca bench, instructions.\n"
-	"Groups, intr lock sched work callout (all of them without a name);\n"
+	"Groups, on one CPU: intr lock sched work path callout (all of them without a name);\n"
+	"on two or more: spin cpus latency; for wall clock: rate; no figure: calibration;\n"
 	"and fastpath, for tools/fastpath.\n"
 	"Those with interrupts want edu devices that no driver has: edu -u 0 detach.\n"
 	"Group callout wants 160 MB for its million callouts, and does without if need be.\n"

@@ -18,7 +18,8 @@
 
 struct bench {
 	const char *b_name;
-	unsigned b_turns; /* a sample is the sum of so many; bench_begin() says 1 */
+	const char *b_unit; /* bench_begin() says bench_unit() */
+	unsigned b_turns;   /* a sample is the sum of so many; bench_begin() says 1 */
 	uint32_t b_n;
 	uint32_t b_sample[BENCH_EVENTS];
 };
@@ -56,10 +57,15 @@ void bench_mark(const char *name);
 
 /* The groups. Each prints its figures; 0 or an errno. Thread context; they may block. */
 int bench_callout(void);
+int bench_cpus(void);
 int bench_fastpath(void);
 int bench_intr(void);
+int bench_latency(void);
 int bench_lock(void);
+int bench_path(void);
+int bench_rate(void);
 int bench_sched(void);
+int bench_spin(void);
 int bench_work(void);
 
 #endif
