@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# peers.awk FILE...: the table of ./ithaca bench --peers, from results of ours and of Linux, one
+# JSON object a line: medians, and how many times ours.  Where something was measured twice (rates,
+# ours before and after), the better of the two counts.  What was not measured is a dash.
+
+# field NAME: of the JSON object in $0, a number or a string without its quotes.
+function field(name,   s) {
+	if (!match($0, "\"" name "\":(\"[^\"]*\"|-?[0-9.]+)"))
+		return ""
+	s = substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3)
+	gsub(/"/, "", s)
+	return s
+}
+
+# As many digits as a number needs, or a dash.
+function number(v) {
+	return v == "" ? "-" : v == int(v) ? sprintf("%d", v) : sprintf("%.1f", v)
+}
+
+function times(theirs, ours) {
+	return theirs == "" || ours == "" || ours <= 0 ? "-" : sprintf("%.1f", theirs / ours)
+}
+
+# value MODEL NAME: the median, or nothing.
+function value(model, name,   k) {
+	k = model SUBSEP name
+	return k in median ? median[k] : ""
+}
+
+function title(text) {
+	heading = text
+}
+
+# row LABEL OURS OURS_LEAN THEIRS: one line, unless neither side has it.
+function row(label, ours, ours_lean, theirs,   a, b, m, line, some) {
+	a = value("handoff", ours)
+	b = value("handoff", ours_lean)
+	some = a b
+	line = sprintf("%-42s %7s %7s ", label, number(a), number(b))
+	for (m = 1; m <= 5; m++) {
+		some = some value(machine[m], theirs)
+		line = line sprintf(" %7s", number(value(machine[m], theirs)))
+	}
+	if (some == "")
+		return
+	if (heading != "")
+		print heading
+	heading = ""
+	printf "%s  %7s %7s %7s\n", line, times(value("linux", theirs), a),
+		times(value("linux-lean", theirs), b), times(value("linux-rt", theirs), a)
+}
+
+# intr NAME [LABEL]: with accounting, as we are shipped, and without.
+function intr(name, label) {
+	row(label == "" ? name : label, "intr/" name " (acct)", "intr/" name, "intr/" name)
+}
+
+function same(name, theirs, label) {
+	row(label == "" ? substr(name, index(name, "/") + 1) : label, name, name,
+		theirs == "" ? name : theirs)
+}
+
+function rates(   m, kind, n, ours, theirs) {
+	heading = "\ninterrupts a second by the wall's clock, QEMU translating; ratios within this run"
+	n = split("direct threaded", kind, " ")
+	for (m = 1; m <= n; m++)
+		rate_row(kind[m], "rate/" kind[m] " interrupts a second and CPU, of 1")
+	if (heading != "")
+		return
+	printf "%-42s %7s %7s ", "threaded in percent of direct", percent("handoff"), ""
+	for (m = 1; m <= 5; m++)
+		printf " %7s", percent(machine[m])
+	printf "\n"
+}
+
+function percent(model,   d, t) {
+	d = value(model, "rate/direct interrupts a second and CPU, of 1")
+	t = value(model, "rate/threaded interrupts a second and CPU, of 1")
+	return d == "" || t == "" || d <= 0 ? "-" : sprintf("%.0f", 100 * t / d)
+}
+
+# Here more is better, so it is ours that is a multiple of theirs.
+function rate_row(label, name,   m, ours, some, line) {
+	ours = some = value("handoff", name)
+	line = sprintf("%-42s %7s %7s ", label, number(ours), "")
+	for (m = 1; m <= 5; m++) {
+		some = some value(machine[m], name)
+		line = line sprintf(" %7s", number(value(machine[m], name)))
+	}
+	if (some == "")
+		return
+	if (heading != "")
+		print heading
+	heading = ""
+	printf "%s  %7s %7s %7s\n", line, times(ours, value("linux", name)),
+		times(ours, value("linux-lean", name)), times(ours, value("linux-rt", name))
+}
+
+function calibrations(   m, v) {
+	v = value("handoff", "calibration/ticks an instruction")
+	print "\nticks of the counter an instruction, ours: " (v == "" ? "-" : v)
+	for (m = 1; m <= 5; m++) {
+		v = value(machine[m], "calibration/loop of 200000 instructions")
+		if (v != "")
+			print "ticks of a loop of 200000 instructions, " machine[m] ": " v
+	}
+}
+
+/^[ \t]*\{.*"name":/ {
+	m = field("median")
+	k = field("model") SUBSEP field("group") "/" field("name")
+	if (m != "" && (!(k in median) || m + 0 > median[k]))
+		median[k] = m + 0
+	lines++
+}
+
+END {
+	if (lines == 0) {
+		print "ithaca bench --peers: no result in these files" >"/dev/stderr"
+		exit 4
+	}
+	split("linux linux-off linux-lean linux-rt linux-rt-lean", machine, " ")
+	printf "%-42s %15s  %39s  %23s\n", "", "Ithaca", "Linux, and how it was booted", "times ours"
+	printf "%-42s %7s %7s  %7s %7s %7s %7s %7s  %7s %7s %7s\n", "instructions, medians", "shipped",
+		"lean", "default", "off", "lean", "rt", "rt-lean", "default", "lean", "rt"
+	title("an interrupt, taken from a thread of the kernel")
+	intr("raise to filter", "raise to filter (hard handler)")
+	intr("raise to thread function")
+	intr("thread function's end to interrupted lwp")
+	intr("whole loss, direct handler")
+	intr("whole loss, threaded handler")
+	intr("price of the thread (threaded - direct)")
+	intr("raise to softint", "raise to softint (tasklet)")
+	intr("whole loss, filter and softint")
+	row("raise to work", "", "", "intr/raise to work")
+	row("whole loss, filter and work", "", "", "intr/whole loss, filter and work")
+	intr("whole loss, thread takes a free mutex")
+	same("intr/divorce: whole", "", "thread blocks on a held mutex, whole")
+	title("an interrupt, taken from a process; ours as above")
+	row("raise to hard handler", "intr/raise to filter (acct)", "intr/raise to filter",
+		"user/raise to filter")
+	row("raise to thread function", "intr/raise to thread function (acct)",
+		"intr/raise to thread function", "user/raise to thread function")
+	row("whole loss, direct handler", "intr/whole loss, direct handler (acct)",
+		"intr/whole loss, direct handler", "user/whole loss, direct handler")
+	row("whole loss, threaded handler", "intr/whole loss, threaded handler (acct)",
+		"intr/whole loss, threaded handler", "user/whole loss, threaded handler")
+	title("locks that nobody else wants, enter and exit")
+	same("lock/adaptive mutex, enter and exit", "", "mutex")
+	same("lock/adaptive mutex, tryenter and exit", "", "mutex, tried")
+	same("lock/spin mutex, enter and exit", "", "spin mutex (spinlock)")
+	same("lock/spin mutex, enter and exit", "lock/spin mutex, with interrupts saved",
+		"spin mutex (spinlock, interrupts saved)")
+	same("lock/spin lock of the core, lock and unlock", "", "bare spin lock (raw)")
+	same("lock/spin lock of the core, with interrupts saved", "", "bare spin lock, interrupts saved")
+	same("work/rwlock, enter and exit as a reader", "", "rwlock, reader")
+	same("work/rwlock, enter and exit as the writer", "", "rwlock, writer")
+	same("lock/preempt_disable and preempt_enable", "", "preemption off and on")
+	title("threads, and what is put off from one")
+	same("sched/lwp switch (yield), one way")
+	same("sched/wake and switch, one way")
+	same("work/softint, schedule to function", "", "softint (tasklet), to function")
+	same("work/work queue, enqueue to function", "", "work queue, to function")
+	title("callouts (timers of the wheel; hrtimers)")
+	for (n = 10; n <= 1000000; n *= 10) {
+		s = ", " sprintf("%d", n) " others armed"
+		same("callout/callout, arm and stop" s, "", "arm and stop" s)
+		same("callout/callout, arm and stop" s, "callout/hrtimer, arm and stop" s,
+			"  (hrtimer)")
+	}
+	same("callout/callout, arm one that is armed", "", "arm one that is armed")
+	same("callout/callout, arm one that is armed", "callout/hrtimer, arm one that is armed",
+		"  (hrtimer)")
+	same("callout/callout, fire to function, 10 others armed",
+		"callout/hrtimer, fire to function, 10 others armed",
+		"fire to function (hrtimer, in the interrupt)")
+	same("callout/callout, fire, whole loss, 10 others armed",
+		"callout/hrtimer, fire, whole loss, 10 others armed",
+		"whole loss (hrtimer, in the interrupt)")
+	rates()
+	calibrations()
+}
