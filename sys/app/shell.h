@@ -42,6 +42,7 @@ extern const struct shell_cmd shell_san_cmds[];
 extern const struct shell_cmd shell_stress_cmds[];
 extern const struct shell_cmd shell_check_cmds[];
 extern const struct shell_cmd shell_dev_cmds[];
+extern const struct shell_cmd shell_nic_cmds[];
 extern const struct shell_cmd shell_edu_cmds[];
 extern const struct shell_cmd shell_work_cmds[];
 extern const struct shell_cmd shell_tty_cmds[];

@@ -278,7 +278,7 @@ void nic_detach(struct nic *nic)
 	mutex_exit(&nic_show);
 }
 
-void nic_client_set(const struct nic_client *client)
+int nic_client_set(const struct nic_client *client)
 {
 	struct nic *show[NICS_MAX];
 	unsigned n = 0;
@@ -286,7 +286,11 @@ void nic_client_set(const struct nic_client *client)
 
 	mutex_enter(&nic_show);
 	mutex_enter(&nic_list);
-	KASSERT(nics_client == NULL, "a second client of the cards");
+	if (nics_client != NULL) {
+		mutex_exit(&nic_list);
+		mutex_exit(&nic_show);
+		return EBUSY;
+	}
 	nics_client = client;
 	LIST_EACH(e, &nics) {
 		show[n] = container_of(e, struct nic, nic_all);
@@ -297,6 +301,7 @@ void nic_client_set(const struct nic_client *client)
 	for (unsigned i = 0; i < n; i++)
 		client->nc_attach(show[i]);
 	mutex_exit(&nic_show);
+	return 0;
 }
 
 int nic_up(struct nic *nic)

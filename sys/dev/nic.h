@@ -139,10 +139,10 @@ struct nic {
 int nic_attach(struct nic *nic, const char *stem);
 void nic_detach(struct nic *nic);
 
-/* For the network. nic_client_set - who is told of cards, now and later; once. nic_up, nic_down -
- * start and stop one; nested ups count as one; up: ENXIO when it has gone, or as no_up(). Thread
- * context; may block; never with a lock held that a callback takes. */
-void nic_client_set(const struct nic_client *client);
+/* For the network. nic_client_set - who is told of cards, now and later; EBUSY: somebody is.
+ * nic_up, nic_down - start and stop one; nested ups count as one; up: ENXIO when it has gone, or as
+ * no_up(). Thread context; may block; never with a lock held that a callback takes. */
+int nic_client_set(const struct nic_client *client);
 int nic_up(struct nic *nic);
 void nic_down(struct nic *nic);
 
