@@ -86,7 +86,7 @@ include sys/san/rules.mk
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wvla -Wundef
 CPPFLAGS := -Iinclude -Iport/$(PORT)/include -I$(B) -DITHACA_CHECKED=$(CHECKED) \
-	$(SAN_CPPFLAGS)
+	$(SAN_CPPFLAGS) $(NET_CPPFLAGS)
 CFLAGS := -std=gnu11 -O2 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(PORT_CFLAGS) \
 	$(if $(filter 0,$(CHECKED)),-fomit-frame-pointer,-fno-omit-frame-pointer)
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(call san_flags,$<)
@@ -95,7 +95,7 @@ NM ?= nm
 AR ?= ar
 
 SRC := $(LIB_SRC) $(KERN_SRC) $(PORT_SRC) $(SYS_SRC) $(UNIT_SRC)
-OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(SRC))))
+OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(SRC)))) $(LWIP_OBJ)
 LIB_OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(LIB_SRC) $(KERN_SRC))))
 
 ifneq ($(words $(OBJ)),$(words $(sort $(OBJ))))
@@ -103,7 +103,8 @@ $(error two sources in $(PORT) share a name but for the suffix)
 endif
 
 # Two stamps, rewritten only when they would differ: what the compiler is told, and what is linked.
-FLAGS_NOW := $(COMPILE) $(call san_flags,any.c) $(SAN_LDFLAGS) $(PORT_LDFLAGS) $(PORT_LDLIBS)
+FLAGS_NOW := $(COMPILE) $(call san_flags,any.c) $(SAN_LDFLAGS) $(PORT_LDFLAGS) $(PORT_LDLIBS) \
+	$(LWIP_CPPFLAGS)
 LIST_NOW := $(sort $(SRC))
 define stamp
 $(1): force
@@ -118,6 +119,14 @@ $(B)/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# lwIP is there once tools/lwip has fetched it; what warnings it has are its authors' business.
+$(LWIP_STAMP): tools/lwip
+	$(Q)tools/lwip
+$(LWIP_SRC): $(LWIP_STAMP) ;
+$(filter $(B)/sys/net/%,$(OBJ)): | $(LWIP_STAMP)
+$(LWIP_OBJ): CFLAGS += -w
+$(LWIP_OBJ): CPPFLAGS += $(LWIP_CPPFLAGS)
 
 ASSYM_H := $(if $(PORT_ASSYM),$(B)/assym.h)
 $(B)/%.o: %.S $(B)/flags $(ASSYM_H)

@@ -6,8 +6,9 @@
  * "main". Each step below stands on those before it, and says on the console what it found. What
  * the system cannot be without panics; the absence of anything else is said, and it goes on.
  *
- * Words on the kernel's command line: cpus=N starts at most N CPUs (1 to 64). The port has its own
- * (x2apic=off). Commands to be run do not come this way: see app/shell.c.
+ * Words on the kernel's command line: cpus=N starts at most N CPUs (1 to 64); net=off leaves the
+ * network cards to the command `nic`. The port has its own (x2apic=off). Commands to be run do not
+ * come this way: see app/shell.c.
  *
  * Contexts: thread (main), interrupts on from core_init(). No locks. Read next: app/shell.c for
  * what one sees, dev/uart.c and dev/edu.c for how drivers are written.
@@ -20,6 +21,7 @@
 #include "dev/nic.h"
 #include "dev/tty.h"
 #include "mem/page.h"
+#include "net/net.h"
 #include "san/san.h"
 #include <ithaca/clock.h>
 #include <ithaca/entry.h>
@@ -63,6 +65,19 @@ static unsigned cpu_limit(const struct boot_info *boot)
 		return (unsigned)n;
 	kprintf("command line: cpus=%s: must be 1 to %u; ignored\n", text, CPU_MAX);
 	return CPU_MAX;
+}
+
+/* The network takes all cards, unless they are left to the command `nic`. */
+static bool net_wanted(const struct boot_info *boot)
+{
+	char text[8];
+
+	if (!option(boot->cmdline, "net", text, sizeof(text)))
+		return true;
+	if (strcmp(text, "off") == 0)
+		return false;
+	kprintf("command line: net=%s: must be off; ignored\n", text);
+	return true;
 }
 
 /* ---- Steps ---- */
@@ -152,6 +167,8 @@ void sys_main(const struct boot_info *boot)
 		kprintf("tty: %s: nobody to read from\n", errno_name(error));
 	nic_init();
 	start_devices();
+	if (net_wanted(boot))
+		net_init();
 	kprintf("up after %llu ms; `help` lists the commands\n",
 	    (unsigned long long)(clock_ns() / NS_PER_MS));
 	check("shell", shell_start());

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config.c - interfaces by name: what they are, and changes of addresses and state.
+ *
+ * Contexts: lwps; all functions may block. What is shown is copied under the core lock, so nobody
+ * prints while he holds it. Order: a card is held (nic_hold()) before the core lock is
+ * taken, and brought up and down without it, since that waits for its handlers, which take it.
+ * Not for: lo, which is as lwIP makes it. Read next: status.c; card.c for how a card comes here.
+ */
+#include "net.h"
+
+#include "core.h"
+#include <ithaca/errno.h>
+#include <ithaca/print.h>
+#include <ithaca/string.h>
+#include <lwip/dhcp.h>
+#include <lwip/dns.h>
+#include <lwip/netif.h>
+
+/* find - with the lock held. */
+static struct netif *find(const char *name)
+{
+	struct netif *netif;
+	const struct nic *nic;
+
+	NETIF_FOREACH(netif)
+	{
+		nic = net_card_of(netif);
+		if (strcmp(nic != NULL ? nic->nic_name : "lo", name) == 0)
+			return netif;
+	}
+	return NULL;
+}
+
+/* find_card - the same, of those that can be changed; an errno, or 0. */
+static int find_card(const char *name, struct netif **out)
+{
+	*out = find(name);
+	if (*out == NULL)
+		return ENXIO;
+	return net_card_of(*out) != NULL ? 0 : EOPNOTSUPP;
+}
+
+/* ---- To look at ---- */
+
+static const char *state6(u8_t state)
+{
+	return ip6_addr_istentative(state) ? "tentative"
+	    : ip6_addr_isduplicated(state) ? "duplicate"
+	    : ip6_addr_ispreferred(state)  ? "preferred"
+	    : ip6_addr_isdeprecated(state) ? "deprecated"
+					   : "invalid";
+}
+
+static void show_addresses(struct netif *netif, struct net_if *ni)
+{
+	if (!ip4_addr_isany(netif_ip4_addr(netif))) {
+		ip4addr_ntoa_r(netif_ip4_addr(netif), ni->ni_addr, sizeof(ni->ni_addr));
+		ip4addr_ntoa_r(netif_ip4_netmask(netif), ni->ni_mask, sizeof(ni->ni_mask));
+		if (!ip4_addr_isany(netif_ip4_gw(netif)))
+			ip4addr_ntoa_r(netif_ip4_gw(netif), ni->ni_gateway, sizeof(ni->ni_gateway));
+	}
+	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES && i < NET_ADDRS6; i++) {
+		if (ip6_addr_isinvalid(netif_ip6_addr_state(netif, i)))
+			continue;
+		ip6addr_ntoa_r(netif_ip6_addr(netif, i), ni->ni_addr6[i], NET_ADDR_MAX);
+		ni->ni_state6[i] = state6(netif_ip6_addr_state(netif, i));
+	}
+}
+
+static void show(struct netif *netif, struct net_if *ni)
+{
+	struct nic *nic = net_card_of(netif);
+	struct net_card_stats cs;
+
+	memset(ni, 0, sizeof(*ni));
+	(void)kstrlcpy(ni->ni_name, nic != NULL ? nic->nic_name : "lo", sizeof(ni->ni_name));
+	ni->ni_card = nic != NULL;
+	ni->ni_up = netif_is_up(netif);
+	ni->ni_link = netif_is_link_up(netif);
+	ni->ni_default = netif == netif_default;
+	ni->ni_mtu = netif->mtu;
+	show_addresses(netif, ni);
+	if (nic == NULL)
+		return;
+	ni->ni_dhcp = netif_dhcp_data(netif) != NULL &&
+	    netif_dhcp_data(netif)->state != 0; /* DHCP_STATE_OFF */
+	ni->ni_mbps = atomic_load_explicit(&nic->nic_mbps, memory_order_relaxed);
+	ni->ni_queues = nic->nic_queues;
+	memcpy(ni->ni_mac, nic->nic_mac, sizeof(ni->ni_mac));
+	(void)net_card_stats(netif, &cs);
+	ni->ni_in = cs.cs_in;
+	ni->ni_in_bytes = cs.cs_in_bytes;
+	ni->ni_in_drops = cs.cs_in_short;
+	ni->ni_out = cs.cs_out;
+	ni->ni_out_bytes = cs.cs_out_bytes;
+	ni->ni_out_drops = cs.cs_wait_full + cs.cs_out_errors;
+	ni->ni_out_waited = cs.cs_waited;
+	ni->ni_flattened = cs.cs_flattened;
+	ni->ni_flying = cs.cs_flying;
+}
+
+unsigned net_ifs(struct net_if *out, unsigned max)
+{
+	struct netif *netif;
+	unsigned n = 0;
+
+	net_enter();
+	NETIF_FOREACH(netif)
+	if (n < max)
+		show(netif, &out[n++]);
+	net_exit();
+	return n;
+}
+
+/* ---- To change ---- */
+
+static void set_up(const char *name, bool up)
+{
+	struct netif *netif;
+
+	net_enter();
+	netif = find(name);
+	if (netif != NULL && up)
+		netif_set_up(netif);
+	else if (netif != NULL)
+		netif_set_down(netif);
+	net_exit();
+}
+
+int net_if_up(const char *name, bool up)
+{
+	struct nic *nic;
+	int error = 0;
+
+	if (strcmp(name, "lo") == 0)
+		return EOPNOTSUPP;
+	nic = nic_hold(name);
+	if (nic == NULL)
+		return ENXIO;
+	if (up) {
+		error = nic_up(nic);
+		if (error == 0) {
+			set_up(name, true);
+			net_card_link(nic);
+		}
+	} else {
+		set_up(name, false);
+		nic_down(nic);
+	}
+	nic_release(nic);
+	return error;
+}
+
+int net_if_dhcp(const char *name, bool on)
+{
+	struct netif *netif;
+	int error;
+
+	net_enter();
+	error = find_card(name, &netif);
+	if (error == 0 && on)
+		error = net_errno(dhcp_start(netif));
+	else if (error == 0)
+		dhcp_stop(netif);
+	net_exit();
+	return error;
+}
+
+int net_if_static(const char *name, const char *addr, const char *mask, const char *gateway)
+{
+	ip4_addr_t a, m, g;
+	struct netif *netif;
+	int error;
+
+	ip4_addr_set_zero(&g);
+	if (ip4addr_aton(addr, &a) == 0 || ip4addr_aton(mask, &m) == 0 ||
+	    !ip4_addr_netmask_valid(ip4_addr_get_u32(&m)) || ip4_addr_ismulticast(&a) ||
+	    (gateway != NULL && ip4addr_aton(gateway, &g) == 0))
+		return EINVAL;
+	net_enter();
+	error = find_card(name, &netif);
+	if (error == 0) {
+		dhcp_stop(netif);
+		netif_set_addr(netif, &a, &m, &g);
+	}
+	net_exit();
+	return error;
+}
+
+int net_if_add6(const char *name, const char *addr)
+{
+	struct netif *netif;
+	ip6_addr_t a;
+	s8_t index;
+	int error;
+
+	if (ip6addr_aton(addr, &a) == 0 || ip6_addr_ismulticast(&a) || ip6_addr_isany(&a))
+		return EINVAL;
+	net_enter();
+	error = find_card(name, &netif);
+	if (error == 0) {
+		ip6_addr_assign_zone(&a, IP6_UNICAST, netif);
+		if (netif_add_ip6_address(netif, &a, &index) != ERR_OK)
+			error = ENOSPC;
+		else
+			netif_ip6_addr_set_state(netif, index, IP6_ADDR_TENTATIVE);
+	}
+	net_exit();
+	return error;
+}
+
+int net_if_del6(const char *name, const char *addr)
+{
+	struct netif *netif;
+	ip6_addr_t a;
+	s8_t index;
+	int error;
+
+	if (ip6addr_aton(addr, &a) == 0)
+		return EINVAL;
+	net_enter();
+	error = find_card(name, &netif);
+	if (error == 0) {
+		ip6_addr_assign_zone(&a, IP6_UNICAST, netif);
+		index = netif_get_ip6_addr_match(netif, &a);
+		if (index < 0)
+			error = ENOENT;
+		else
+			netif_ip6_addr_set_state(netif, index, IP6_ADDR_INVALID);
+	}
+	net_exit();
+	return error;
+}
+
+unsigned net_names(char out[][NET_ADDR_MAX], unsigned max)
+{
+	unsigned n = 0;
+
+	net_enter();
+	for (u8_t i = 0; i < DNS_MAX_SERVERS && n < max; i++) {
+		if (!ip_addr_isany(dns_getserver(i)))
+			ipaddr_ntoa_r(dns_getserver(i), out[n++], NET_ADDR_MAX);
+	}
+	net_exit();
+	return n;
+}
+
+int net_names_set(const char *addr)
+{
+	ip_addr_t a;
+
+	if (ipaddr_aton(addr, &a) == 0 || ip_addr_isany(&a))
+		return EINVAL;
+	net_enter();
+	dns_setserver(0, &a);
+	net_exit();
+	return 0;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core.c - the network: its lock, its start, and packets from this machine to itself.
+ *
+ * lwIP is one data structure under one lock, ours: an adaptive mutex. There is no network thread.
+ * Whoever has something for lwIP takes the lock and does it: the handler of a card's queue takes it
+ * once a run and processes what it pulls to completion (card.c), a callout takes it for lwIP's
+ * times (timers.c), a command for as long as it reads (config.c). A handler that finds it taken
+ * spins while the owner runs, and otherwise blocks and lends its priority, which is what ithreads
+ * are for; several queues so take turns at TCP, though not at their rings. How often and for how
+ * long is counted here: net.lock.*, and in docs/network.md what to do about it.
+ *
+ * A packet that this machine sends to itself is queued by lwIP at the interface. An lwp, made when
+ * the first such packet is, puts them in again, a few at a time: in a softint they would keep
+ * softclock off for as long as a transfer from here to here lasts.
+ *
+ * Contexts: thread. Lock order: the core lock, then what a driver takes to send, then the depot of
+ * the buffers (nic.c). Nothing but memory is allocated under it. Not for: sockets; there are none.
+ * Read next: card.c, then timers.c, glue.c; net.h for commands.
+ */
+#include "core.h"
+
+#include "net.h"
+#include <ithaca/clock.h>
+#include <ithaca/errno.h>
+#include <ithaca/lwp.h>
+#include <ithaca/mutex.h>
+#include <ithaca/print.h>
+#include <ithaca/sleepq.h>
+#include <ithaca/sysctl.h>
+#include <lwip/init.h>
+#include <lwip/ip.h>
+#include <lwip/netif.h>
+
+#define LOOP_BUDGET 64 /* packets to itself between two releases of the lock */
+
+/* Locking key: (n) net_mutex. */
+static struct mutex net_mutex;
+static uint64_t lock_since;                 /* (n) counter when it was taken */
+static uint64_t enters, contended;          /* (n) */
+static uint64_t waited_ticks, waited_worst; /* (n) */
+static uint64_t held_ticks, held_worst;     /* (n) */
+
+static struct condvar loop_cv;
+static bool loop_made;         /* (n) the lwp exists, or is being made */
+static uint64_t loop_failures; /* (n) times that it could not be */
+static uint64_t loop_packets;  /* (n) */
+
+/* ---- The lock ---- */
+
+static void taken(uint64_t now)
+{
+	lock_since = now;
+	enters++;
+}
+
+static void leaving(void)
+{
+	uint64_t held = port_counter() - lock_since;
+
+	held_ticks += held;
+	if (held > held_worst)
+		held_worst = held;
+}
+
+void net_enter(void)
+{
+	uint64_t begun, now;
+
+	/* A look ahead, not a try: a try would hide the order of the locks from witness.c. Who
+	 * slips in between is waited for and not counted. */
+	if (mutex_owner(&net_mutex) == NULL) {
+		mutex_enter(&net_mutex);
+		taken(port_counter());
+		return;
+	}
+	begun = port_counter();
+	mutex_enter(&net_mutex);
+	now = port_counter();
+	contended++;
+	waited_ticks += now - begun;
+	if (now - begun > waited_worst)
+		waited_worst = now - begun;
+	taken(now);
+}
+
+bool net_locked(void)
+{
+	return mutex_owned(&net_mutex);
+}
+
+int net_wait(struct condvar *cv, uint64_t ns)
+{
+	int error;
+
+	leaving();
+	error = cv_timedwait(cv, &net_mutex, ns);
+	taken(port_counter());
+	return error;
+}
+
+/* ---- To itself ---- */
+
+static struct netif *loop_pending(void)
+{
+	struct netif *netif;
+
+	NETIF_FOREACH(netif)
+	if (netif->loop_first != NULL)
+		return netif;
+	return NULL;
+}
+
+/* loop_take - the first packet off the interface's queue, of which packets are one list: the last
+ * pbuf of each is the one that is as long as what is left. */
+static struct pbuf *loop_take(struct netif *netif)
+{
+	struct pbuf *first = netif->loop_first, *last = first;
+	u16_t n = 1;
+
+	for (; last->len != last->tot_len; n++)
+		last = last->next;
+	netif->loop_first = last->next;
+	if (last->next == NULL)
+		netif->loop_last = NULL;
+	last->next = NULL;
+	netif->loop_cnt_current = (u16_t)(netif->loop_cnt_current - n);
+	first->if_idx = netif_get_index(netif);
+	return first;
+}
+
+static void loop_main(void *arg)
+{
+	struct netif *netif;
+	struct pbuf *p;
+
+	(void)arg;
+	net_enter();
+	for (;;) {
+		for (unsigned n = 0; n < LOOP_BUDGET && (netif = loop_pending()) != NULL; n++) {
+			p = loop_take(netif);
+			loop_packets++;
+			net_capture(netif, p, NET_WAY_SELF);
+			if (ip_input(p, netif) != ERR_OK)
+				pbuf_free(p);
+		}
+		if (loop_pending() == NULL) {
+			(void)net_wait(&loop_cv, SLEEP_FOREVER);
+		} else {
+			net_exit();
+			lwp_yield();
+			net_enter();
+		}
+	}
+}
+
+static void loop_make(void)
+{
+	int error = lwp_create("net loop", PRI_KERNEL, NULL, 0, loop_main, NULL, NULL);
+
+	if (error == 0)
+		return;
+	kprintf("net: no lwp for packets to this machine: %s\n", errno_name(error));
+	net_enter();
+	loop_made = false; /* the next packet tries again */
+	loop_failures++;
+	leaving();
+	mutex_exit(&net_mutex);
+}
+
+void net_exit(void)
+{
+	bool make = false;
+
+	if (loop_pending() != NULL) {
+		make = !loop_made;
+		loop_made = true;
+		cv_signal(&loop_cv);
+	}
+	leaving();
+	mutex_exit(&net_mutex);
+	if (make)
+		loop_make();
+}
+
+/* ---- Figures ---- */
+
+/* What a node of net.lock.* reads; the second is a time in ticks. */
+static uint64_t read_count(struct sysctl *sy)
+{
+	uint64_t v;
+
+	net_enter();
+	v = *(const uint64_t *)sy->sy_arg;
+	net_exit();
+	return v;
+}
+
+static uint64_t read_time(struct sysctl *sy)
+{
+	return port_counter_to_ns(read_count(sy)) / NS_PER_US;
+}
+
+#define COUNT(name, doc, of)                                                                       \
+	{                                                                                          \
+		.sy_name = name, .sy_doc = doc, .sy_get = read_count, .sy_arg = of                 \
+	}
+#define TIME(name, doc, of)                                                                        \
+	{                                                                                          \
+		.sy_name = name, .sy_doc = doc, .sy_get = read_time, .sy_arg = of                  \
+	}
+static struct sysctl nodes[] = {
+    COUNT("net.lock.enters", "times that the core lock was taken", (uintptr_t)&enters),
+    COUNT("net.lock.contended", "of those, from another's hands", (uintptr_t)&contended),
+    TIME("net.lock.wait_us", "microseconds waited for it, all together", (uintptr_t)&waited_ticks),
+    TIME("net.lock.wait_max_us", "microseconds of the longest wait", (uintptr_t)&waited_worst),
+    TIME("net.lock.held_us", "microseconds that it was held", (uintptr_t)&held_ticks),
+    TIME("net.lock.held_max_us", "microseconds of the longest hold", (uintptr_t)&held_worst),
+    COUNT("net.loop.packets", "packets from this machine to itself", (uintptr_t)&loop_packets),
+    COUNT("net.loop.failures", "times that their lwp was not to be made",
+	(uintptr_t)&loop_failures),
+};
+
+void net_init(void)
+{
+	int error;
+
+	mutex_init(&net_mutex, "net core", IPL_NET);
+	cv_init(&loop_cv, "net loop");
+	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		error = sysctl_register(&nodes[i]);
+		if (error != 0)
+			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
+	}
+	net_glue_init();
+	net_timers_init();
+	net_enter();
+	lwip_init(); /* makes lo */
+	net_exit();
+	net_services_start();
+	net_card_init();
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core.h - the network's own header: the core lock, and what its files tell each other.
+ *
+ * For files of sys/net, which use lwIP's raw interface; others include net.h, which knows nothing
+ * of lwIP. Rules:
+ * - Every call into lwIP, and every callback out of it, is made with the core lock held.
+ * - The core lock is an adaptive mutex at IPL_NET: never in a filter, never under a spin mutex. It
+ *   is not held over anything that waits for a card's handler (nic_up(), nic_down()) or for a
+ *   person (the console).
+ * - What waits for the network waits in net_wait(), which drops the lock.
+ */
+#ifndef NET_CORE_H
+#define NET_CORE_H
+
+#include "dev/nic.h"
+#include <ithaca/condvar.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct netif;
+struct pbuf;
+
+/* net_enter, net_exit - the core lock; counts who had to wait (net.lock.*). Thread context; may
+ * block. net_locked - the running lwp holds it. */
+void net_enter(void);
+void net_exit(void);
+bool net_locked(void);
+
+/* net_wait - with the lock held: until `cv` is signalled, at most `ns`: ETIMEDOUT. Blocks. */
+int net_wait(struct condvar *cv, uint64_t ns);
+
+/* net_timers_start - lwIP's own times begin to run, once there is something to time; the lock is
+ * held. net_timers_init - before. */
+void net_timers_init(void);
+void net_timers_start(void);
+
+/* net_heap - bytes that lwIP's heap has out now, and the most that it may have. Any context. */
+uint64_t net_heap(uint64_t *max);
+
+/* net_glue_init - the heap's limit and its sysctls. net_card_init - take the cards. Both once, in
+ * thread context; may block. */
+void net_glue_init(void);
+void net_card_init(void);
+
+/* net_card_link - an interface's link is as its card says. Thread context, without the lock. */
+void net_card_link(struct nic *nic);
+
+/* net_card_of - the card of an interface, with the lock held; NULL: it has none, as lo. */
+struct nic *net_card_of(const struct netif *netif);
+
+/* What an interface counted beside its card's own. Lock key: (n) the core lock. */
+struct net_card_stats {
+	uint64_t cs_in, cs_in_bytes;   /* (n) */
+	uint64_t cs_in_short;          /* (n) frames without a whole header */
+	uint64_t cs_out, cs_out_bytes; /* (n) */
+	uint64_t cs_waited;            /* (n) put aside as the ring was full */
+	uint64_t cs_wait_full;         /* (n) dropped: too many were put aside */
+	uint64_t cs_out_errors;        /* (n) dropped: refused by the card, no memory */
+	uint64_t cs_flattened;         /* (n) copied, for too many pieces */
+	unsigned cs_flying;            /* (n) frames that the card has not reported sent */
+};
+/* net_card_stats - of the interface, with the lock held; false: it has no card. */
+bool net_card_stats(const struct netif *netif, struct net_card_stats *cs);
+
+/* net_capture - a frame goes by; cheap when nobody looks. SELF: a packet from this machine to
+ * itself, without an Ethernet header. The lock is held. */
+enum net_way { NET_WAY_IN, NET_WAY_OUT, NET_WAY_SELF };
+void net_capture(const struct netif *netif, const struct pbuf *p, enum net_way way);
+
+/* net_tap_link, net_tap_unlink, net_tap_take - net_tap_open(), close() and read() of net.h with the
+ * lock held and without waiting; the name is not looked up. notify(arg) is called, with the lock
+ * held and lwIP in the midst of something, whenever a frame was kept; NULL: nobody. Frames of TCP
+ * connections at port `skip` are not seen; 0: all are. */
+struct net_tap *net_tap_link(const char *name, uint32_t snap, size_t room);
+void net_tap_notify(struct net_tap *tap, uint16_t skip, void (*notify)(void *), void *arg);
+void net_tap_unlink(struct net_tap *tap);
+struct net_frame;
+size_t net_tap_take(struct net_tap *tap, struct net_frame *nf, void *buf, size_t size);
+
+/* net_errno - an errno for lwIP's err_t. Any context. */
+int net_errno(int err);
+
+/* net_services_start - echo, discard and chargen listen. Thread context; may block. */
+void net_services_start(void);
+
+#endif

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The network: our own in sys/net, and lwIP, which tools/lwip fetches into build/lwip. Its parts
+# are compiled with our flags but warnings, and are not ours to judge: they are not in SYS_SRC.
+LWIP_DIR := build/lwip
+LWIP_SUM := $(shell sed -n 's/^sum=//p' tools/lwip)
+LWIP_STAMP := $(LWIP_DIR)/.$(LWIP_SUM)
+LWIP_SRC := $(addprefix $(LWIP_DIR)/src/, \
+	$(addprefix core/, def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c \
+	stats.c sys.c tcp.c tcp_in.c tcp_out.c udp.c) \
+	$(addprefix core/ipv4/, dhcp.c etharp.c icmp.c igmp.c ip4.c ip4_addr.c ip4_frag.c) \
+	$(addprefix core/ipv6/, dhcp6.c ethip6.c icmp6.c inet6.c ip6.c ip6_addr.c ip6_frag.c mld6.c \
+	nd6.c) netif/ethernet.c)
+LWIP_OBJ = $(addprefix $(B)/,$(LWIP_SRC:.c=.o))
+
+# The folder of ours has the headers of the C library that lwIP asks for.
+NET_CPPFLAGS := -Isys/net/lwip -isystem $(LWIP_DIR)/src/include
+# Two of its functions have names that the kernel's have.
+LWIP_CPPFLAGS := -Dmem_init=lwip_mem_init -Dstats_init=lwip_stats_init

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * timers.c - lwIP's times, by callouts.
+ *
+ * lwIP wants a few functions called now and then: to send again what was not acknowledged, to give
+ * up fragments, to renew a lease. Each is a row below with a periodic callout of its own, which may
+ * run up to a tenth of its period late, so that they share wakeups. They begin when the first card
+ * comes up: a machine without one is not woken by a network that it has not. TCP's is another: it
+ * runs while there are connections, to other machines or to this one, and stops with the last.
+ *
+ * Contexts: softclock softints, which wait here for the core lock; what else runs on that CPU's
+ * softclock waits with them, for as long as a handler's run takes at most. Lock: the core lock.
+ * Not for: times of services, which use tcp_poll() or callouts of their own. Read next: card.c.
+ */
+#include "core.h"
+
+#include <ithaca/callout.h>
+#include <ithaca/clock.h>
+#include <lwip/dhcp6.h>
+#include <lwip/dns.h>
+#include <lwip/etharp.h>
+#include <lwip/igmp.h>
+#include <lwip/ip4_frag.h>
+#include <lwip/ip6_frag.h>
+#include <lwip/mld6.h>
+#include <lwip/nd6.h>
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/timeouts.h>
+
+#include <lwip/dhcp.h>
+
+static struct timer {
+	uint32_t ti_ms;
+	void (*ti_fn)(void);
+	struct callout ti_callout;
+} timers[] = {
+    {.ti_ms = IP_TMR_INTERVAL, .ti_fn = ip_reass_tmr},
+    {.ti_ms = ARP_TMR_INTERVAL, .ti_fn = etharp_tmr},
+    {.ti_ms = DHCP_COARSE_TIMER_MSECS, .ti_fn = dhcp_coarse_tmr},
+    {.ti_ms = DHCP_FINE_TIMER_MSECS, .ti_fn = dhcp_fine_tmr},
+    {.ti_ms = IGMP_TMR_INTERVAL, .ti_fn = igmp_tmr},
+    {.ti_ms = DNS_TMR_INTERVAL, .ti_fn = dns_tmr},
+    {.ti_ms = ND6_TMR_INTERVAL, .ti_fn = nd6_tmr},
+    {.ti_ms = IP6_REASS_TMR_INTERVAL, .ti_fn = ip6_reass_tmr},
+    {.ti_ms = MLD6_TMR_INTERVAL, .ti_fn = mld6_tmr},
+    {.ti_ms = DHCP6_TIMER_MSECS, .ti_fn = dhcp6_tmr},
+};
+#define TIMERS (sizeof(timers) / sizeof(timers[0]))
+
+static struct callout tcp_callout;
+static bool tcp_armed; /* under the core lock: the callout is pending, or about to run */
+static bool started;   /* same */
+
+static void timer_run(void *arg)
+{
+	struct timer *ti = arg;
+
+	net_enter();
+	ti->ti_fn();
+	net_exit();
+}
+
+/* tcp_run - as long as there is a connection. A new one arms it anew by tcp_timer_needed(). */
+static void tcp_run(void *arg)
+{
+	(void)arg;
+	net_enter();
+	tcp_tmr();
+	tcp_armed = tcp_active_pcbs != NULL || tcp_tw_pcbs != NULL;
+	if (tcp_armed)
+		(void)callout_schedule(&tcp_callout, TCP_TMR_INTERVAL * NS_PER_MS);
+	net_exit();
+}
+
+/* What lwIP calls when there is a connection; the core lock is held. */
+void tcp_timer_needed(void)
+{
+	if (tcp_armed || (tcp_active_pcbs == NULL && tcp_tw_pcbs == NULL))
+		return;
+	tcp_armed = true;
+	(void)callout_schedule(&tcp_callout, TCP_TMR_INTERVAL * NS_PER_MS);
+}
+
+/* What lwip_init() calls. */
+void sys_timeouts_init(void)
+{
+}
+
+void net_timers_init(void)
+{
+	for (unsigned i = 0; i < TIMERS; i++) {
+		callout_init(&timers[i].ti_callout);
+		callout_setfunc(&timers[i].ti_callout, timer_run, &timers[i]);
+		callout_tolerance(&timers[i].ti_callout, timers[i].ti_ms * NS_PER_MS / 10);
+	}
+	callout_init(&tcp_callout);
+	callout_setfunc(&tcp_callout, tcp_run, NULL);
+}
+
+void net_timers_start(void)
+{
+	for (unsigned i = 0; i < TIMERS && !started; i++)
+		(void)callout_schedule_periodic(&timers[i].ti_callout, timers[i].ti_ms * NS_PER_MS);
+	started = true;
+}
