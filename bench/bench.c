@@ -53,6 +53,7 @@ static const struct group groups[] = {
     {"latency", bench_latency, true},
     {"rate", bench_rate, true},
     {"fastpath", bench_fastpath, true},
+    {"metric", bench_metric, true},
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
@@ -295,7 +296,7 @@ const struct shell_cmd shell_bench_cmds[] = {
 	"Figures are counter ticks, of 1,000 events each; under ./ithaca bench, instructions.\n"
 	"Groups, on one CPU: intr lock sched work path callout (all of them without a name);\n"
 	"on two or more: spin cpus latency; for wall clock: rate; no figure: calibration;\n"
-	"and fastpath, for tools/fastpath.\n"
+	"metric, the tests of the Thread-Metric suite; and fastpath, for tools/fastpath.\n"
 	"Those with interrupts want edu devices that no driver has: edu -u 0 detach.\n"
 	"Group callout wants 160 MB for its million callouts, and does without if need be.\n"
 	"-j: each figure once more as a JSON object.\n",

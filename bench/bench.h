@@ -62,6 +62,7 @@ int bench_fastpath(void);
 int bench_intr(void);
 int bench_latency(void);
 int bench_lock(void);
+int bench_metric(void);
 int bench_path(void);
 int bench_rate(void);
 int bench_sched(void);

@@ -83,7 +83,7 @@ def test_the_way_is_shown_instruction_by_instruction(shown):
 
 def test_counts_are_left_for_programs(shown):
     _, baseline = shown
-    path = os.path.join(harness.ROOT, 'build/bench/fastpath.json')
+    path = os.path.join(harness.ROOT, 'build/bench/handoff-fastpath.json')
     with open(path, encoding='ascii') as f:
         figures = [json.loads(line) for line in f]
     assert {(f['group'], f['unit']) for f in figures} == {('fastpath', 'instructions')}
