@@ -61,40 +61,35 @@ function same(name, theirs, label) {
 		theirs == "" ? name : theirs)
 }
 
-function rates(   m, kind, n, ours, theirs) {
-	heading = "\ninterrupts a second by the wall's clock, QEMU translating; ratios within this run"
-	n = split("direct threaded", kind, " ")
-	for (m = 1; m <= n; m++)
-		rate_row(kind[m], "rate/" kind[m] " interrupts a second and CPU, of 1")
-	if (heading != "")
-		return
-	printf "%-42s %7s %7s ", "threaded in percent of direct", percent("handoff"), ""
-	for (m = 1; m <= 5; m++)
-		printf " %7s", percent(machine[m])
-	printf "\n"
-}
-
-function percent(model,   d, t) {
-	d = value(model, "rate/direct interrupts a second and CPU, of 1")
-	t = value(model, "rate/threaded interrupts a second and CPU, of 1")
-	return d == "" || t == "" || d <= 0 ? "-" : sprintf("%.0f", 100 * t / d)
-}
-
-# Here more is better, so it is ours that is a multiple of theirs.
-function rate_row(label, name,   m, ours, some, line) {
-	ours = some = value("handoff", name)
-	line = sprintf("%-42s %7s %7s ", label, number(ours), "")
+# rate_row LABEL FIGURE BY: one line of rates, or of shares of a thousand (BY 10: in percent).  More
+# is better here, so it is ours that is a multiple of theirs.
+function rate_row(label, name, by,   m, ours, some, line) {
+	ours = some = value("handoff", "rate/" name)
+	line = sprintf("%-42s %7s %7s ", label, "", rate_number(ours, by))
 	for (m = 1; m <= 5; m++) {
-		some = some value(machine[m], name)
-		line = line sprintf(" %7s", number(value(machine[m], name)))
+		some = some value(machine[m], "rate/" name)
+		line = line sprintf(" %7s", rate_number(value(machine[m], "rate/" name), by))
 	}
 	if (some == "")
 		return
 	if (heading != "")
 		print heading
 	heading = ""
-	printf "%s  %7s %7s %7s\n", line, times(ours, value("linux", name)),
-		times(ours, value("linux-lean", name)), times(ours, value("linux-rt", name))
+	printf "%s  %7s %7s %7s\n", line, times(ours, value("linux", "rate/" name)),
+		times(ours, value("linux-lean", "rate/" name)),
+		times(ours, value("linux-rt", "rate/" name))
+}
+
+function rate_number(v, by) {
+	return v == "" ? "-" : sprintf("%d", v / by + 0.5)
+}
+
+function rates() {
+	title("\ninterrupts a second by the wall's clock, QEMU translating; here ours is the multiple")
+	rate_row("direct handler", "direct interrupts a second and CPU, of 1", 1)
+	rate_row("threaded handler", "threaded interrupts a second and CPU, of 1", 1)
+	rate_row("threaded, in percent of direct", "threaded rate by direct rate, CPUs at once: 1",
+		10)
 }
 
 function calibrations(   m, v) {
@@ -174,10 +169,10 @@ END {
 		"  (hrtimer)")
 	same("callout/callout, fire to function, 10 others armed",
 		"callout/hrtimer, fire to function, 10 others armed",
-		"fire to function (hrtimer, in the interrupt)")
+		"fire to function (hrtimer, in interrupt)")
 	same("callout/callout, fire, whole loss, 10 others armed",
 		"callout/hrtimer, fire, whole loss, 10 others armed",
-		"whole loss (hrtimer, in the interrupt)")
+		"fire, whole loss (hrtimer, in interrupt)")
 	rates()
 	calibrations()
 }

@@ -3,10 +3,11 @@
  * p_rate.c - interrupts a second by the wall's clock, one at a time: raised as soon as the handler
  * of the last has ended.
  *
- * Slices with a direct and with a threaded handler take turns, so that what else the host does
- * falls on both; a figure's samples are slices. Meaningless under -icount.
+ * The counterpart of group rate in bench/b_cpus.c. A hundred direct ones and a hundred threaded
+ * ones take turns, so that what else the host does falls on both; a sample is such a slice. What it
+ * gives is their ratio; the rates themselves are the host's. Meaningless under -icount.
  *
- * Contexts: the measuring thread; the handlers, in theirs. No locks.
+ * Contexts: the measuring thread; the handlers, in theirs. No locks: one CPU.
  */
 #include "peer.h"
 
@@ -14,74 +15,70 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 
-#define SLICES 10                   /* of each kind */
-#define SLICE_NS (NSEC_PER_SEC / 5) /* and how long */
-#define PIECE 500                   /* events between two looks at the clock */
+#define SLICE 100 /* raises of one kind in a row */
 
-static irqreturn_t direct_hard(int irq, void *arg)
+static bool direct; /* what the hard handler is to answer */
+
+static irqreturn_t hard(int irq, void *arg)
 {
 	edu_quiet();
+	if (!direct)
+		return IRQ_WAKE_THREAD;
 	peer_ended++;
 	return IRQ_HANDLED;
 }
 
-static irqreturn_t thread_hard(int irq, void *arg)
-{
-	edu_quiet();
-	return IRQ_WAKE_THREAD;
-}
-
-static irqreturn_t thread_fn(int irq, void *arg)
+static irqreturn_t thread(int irq, void *arg)
 {
 	peer_ended++;
 	return IRQ_HANDLED;
 }
 
-static void piece(void)
+/* Interrupts a second, of one slice. */
+static u64 slice(bool is_direct)
 {
+	u64 begun = ktime_get_ns(), ns;
 	unsigned long want;
 	unsigned int i;
 
-	for (i = 0; i < PIECE; i++) {
+	direct = is_direct;
+	for (i = 0; i < SLICE; i++) {
 		want = peer_ended + 1;
 		writel(1, peer_regs + EDU_RAISE);
 		peer_wait(want);
 	}
+	ns = ktime_get_ns() - begun;
 	cond_resched();
-}
-
-static int slice(bool threaded, struct figure *f)
-{
-	u64 begun, ns = 0, n = 0;
-	int error = request_threaded_irq(peer_irq, threaded ? thread_hard : direct_hard,
-	    threaded ? thread_fn : NULL, IRQF_NO_THREAD, "ithaca_peer", &peer_irq);
-
-	if (error != 0)
-		return error;
-	piece(); /* code translated */
-	for (begun = ktime_get_ns(); ns < SLICE_NS; ns = ktime_get_ns() - begun) {
-		piece();
-		n += PIECE;
-	}
-	free_irq(peer_irq, &peer_irq);
-	figure_add(f, div64_u64(n * NSEC_PER_SEC, ns));
-	return 0;
+	return ns == 0 ? 0 : div64_u64(SLICE * NSEC_PER_SEC, ns);
 }
 
 int peer_rate(void)
 {
-	static struct figure rate[2];
+	static struct figure direct_rate, thread_rate, ratio;
 	unsigned int i;
-	int error = 0;
+	u64 d, t;
+	int error =
+	    request_threaded_irq(peer_irq, hard, thread, IRQF_NO_THREAD, "ithaca_peer", &peer_irq);
 
-	figure_begin(&rate[0], "rate", "direct handler");
-	figure_begin(&rate[1], "rate", "threaded handler");
-	rate[0].f_unit = rate[1].f_unit = "interrupts a second";
-	for (i = 0; i < 2 * SLICES && error == 0; i++)
-		error = slice(i % 2 != 0, &rate[i % 2]);
 	if (error != 0)
 		return error;
-	figure_end(&rate[0], 0);
-	figure_end(&rate[1], 0);
+	figure_begin(&direct_rate, "rate", "direct interrupts a second and CPU, of 1");
+	figure_begin(&thread_rate, "rate", "threaded interrupts a second and CPU, of 1");
+	figure_begin(&ratio, "rate", "threaded rate by direct rate, CPUs at once: 1");
+	direct_rate.f_unit = thread_rate.f_unit = "1/s";
+	ratio.f_unit = "permille";
+	for (i = 0; i < PEER_EVENTS + PEER_WARM; i++) {
+		d = slice(true);
+		t = slice(false);
+		if (i < PEER_WARM)
+			continue;
+		figure_add(&direct_rate, d);
+		figure_add(&thread_rate, t);
+		figure_add(&ratio, d == 0 ? 0 : div64_u64(t * 1000, d));
+	}
+	free_irq(peer_irq, &peer_irq);
+	figure_end(&direct_rate, 0);
+	figure_end(&thread_rate, 0);
+	figure_end(&ratio, 0);
 	return 0;
 }
