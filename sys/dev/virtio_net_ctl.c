@@ -189,10 +189,7 @@ void vtnet_watch(void *arg)
 static bool link_set(struct vtnet *sc, bool up)
 {
 	/* Relaxed: nothing is ordered by it. One at a time changes it: sc_admin. */
-	if (atomic_exchange_explicit(&sc->sc_nic.nic_link, up, memory_order_relaxed) == up)
-		return false;
-	kprintf("%s: link %s\n", sc->sc_nic.nic_name, up ? "up" : "down");
-	return true;
+	return atomic_exchange_explicit(&sc->sc_nic.nic_link, up, memory_order_relaxed) != up;
 }
 
 bool vtnet_link_read(struct vtnet *sc)

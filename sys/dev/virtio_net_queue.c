@@ -26,8 +26,8 @@
  * again and queues the handler, which being under way is marked to run once more (intr.h).
  *
  * A client that sends while it processes what came (an echo, an acknowledgement) does so in the
- * handler's own lwp. The card is then told once, at the end of the run, and not for each frame: a
- * write to its register costs more than all else here.
+ * handler's own lwp. The card is then told once, at the end of the run, and not for each frame,
+ * unless its ring is half full: a write to its register costs more than all else here.
  *
  * A receive ring never empties for want of memory: a frame for whose place no fresh buffer can be
  * had is dropped and its own buffer goes back.
@@ -262,7 +262,8 @@ static int send_locked(struct vtnet_queue *q, const struct vq_seg *vs, unsigned 
 	vtnet_count(&q->q_tx_packets, 1);
 	vtnet_count(&q->q_tx_bytes, bytes);
 	/* Relaxed: only the runner finds itself there. */
-	if (atomic_load_explicit(&q->q_runner, memory_order_relaxed) == curlwp)
+	if (atomic_load_explicit(&q->q_runner, memory_order_relaxed) == curlwp &&
+	    vq_used_up(&q->q_tx) < q->q_tx.vq_size / 2u)
 		q->q_owed = true;
 	else if (vq_publish(&q->q_tx))
 		vq_kick(&q->q_tx);
@@ -322,9 +323,9 @@ bool vtnet_run(void *arg)
 	while (!r.r_broken && !over && r.r_done < r.r_budget) {
 		unsigned before = r.r_done;
 
-		rx_some(&r);
+		tx_some(&r); /* first, as it makes room for answers */
 		if (!r.r_broken)
-			tx_some(&r);
+			rx_some(&r);
 		over = !r.r_broken && r.r_done == before && round_over(q);
 	}
 	if (r.r_begun)

@@ -13,7 +13,8 @@
  *
  *	vu_idx more than the chains that it has ahead of what was pulled
  *	an id that is no descriptor
- *	an id at which no chain begins, or which was given back before
+ *	an id at which no chain begins, or which was given back before; or whose chain it was not
+ *	shown yet, which is how an id looks that comes twice and was used anew between
  *	more bytes written than the chain has room for
  *
  * Interrupts are asked for and refused by a flag in the available ring, which is a hint: the
@@ -126,6 +127,7 @@ int vq_add(struct virtqueue *vq, const struct vq_seg *seg, unsigned nout, unsign
 	vq->vq_slot[head].vs_cookie = cookie;
 	vq->vq_slot[head].vs_room = room;
 	vq->vq_slot[head].vs_count = (uint16_t)n;
+	vq->vq_slot[head].vs_place = vq->vq_head;
 	vq->vq_avail->va_ring[vq->vq_head & (vq->vq_size - 1u)] = (uint16_t)head;
 	vq->vq_head++;
 	return 0;
@@ -133,6 +135,7 @@ int vq_add(struct virtqueue *vq, const struct vq_seg *seg, unsigned nout, unsign
 
 bool vq_publish(struct virtqueue *vq)
 {
+	vq->vq_shown = vq->vq_head;
 	/* Release: descriptors and ring before the index that the device acquires. */
 	atomic_store_explicit(&vq->vq_avail->va_idx, vq->vq_head, memory_order_release);
 	/* With the device's fence between its vu_flags and its look at va_idx: see the essay. */
@@ -153,6 +156,12 @@ static int wrong(struct virtqueue *vq, const char *what)
 {
 	vq->vq_wrong = what;
 	return EIO;
+}
+
+/* Was the chain published? No more than vq_size of them are between vq_tail and vq_head. */
+static bool was_shown(const struct virtqueue *vq, const struct vq_slot *s)
+{
+	return (uint16_t)(vq->vq_head - s->vs_place) > (uint16_t)(vq->vq_head - vq->vq_shown);
 }
 
 /* The descriptors of the chain at `head` are free again. */
@@ -196,7 +205,7 @@ int vq_pull(struct virtqueue *vq, void **cookie, uint32_t *len)
 	wrote = *(volatile uint32_t *)&ve->ve_len;
 	if (id >= vq->vq_size)
 		return wrong(vq, "used id out of range");
-	if (vq->vq_slot[id].vs_count == 0)
+	if (vq->vq_slot[id].vs_count == 0 || !was_shown(vq, &vq->vq_slot[id]))
 		return wrong(vq, "used id not given, or given back twice");
 	if (wrote > vq->vq_slot[id].vs_room)
 		return wrong(vq, "wrote more than there was room");

@@ -52,6 +52,7 @@ struct vq_slot {
 	uint32_t vs_room;  /* bytes that the device may write */
 	uint16_t vs_count; /* descriptors; 0: no chain begins here */
 	uint16_t vs_next;  /* next free descriptor, or next of the chain */
+	uint16_t vs_place; /* what vq_head was when it was added */
 };
 
 /* A piece of a buffer. */
@@ -68,7 +69,8 @@ struct virtqueue {
 	uint16_t vq_size;
 	uint16_t vq_free;     /* first free descriptor */
 	uint16_t vq_nfree;
-	uint16_t vq_head;     /* what va_idx is to be; beyond it when not yet published */
+	uint16_t vq_head;     /* what va_idx is to be */
+	uint16_t vq_shown;    /* what it is: behind vq_head when some is not yet published */
 	uint16_t vq_tail;     /* how much of the used ring was pulled */
 	const char *vq_wrong; /* why the queue is broken, or NULL */
 	volatile uint16_t *vq_notify; /* the device's register; NULL: not started */

@@ -260,6 +260,23 @@ TEST(virtqueue_id_twice)
 	found("twice", 1);
 }
 
+/* The same when the first was followed by a new buffer at the same place. */
+TEST(virtqueue_id_twice_and_used_anew)
+{
+	uint32_t len;
+	void *cookie;
+	uint16_t head;
+
+	two_given();
+	head = dev.held[0];
+	dev_say(head, 3);
+	dev_say(head, 3);
+	CHECK_EQ(vq_pull(&vq, &cookie, &len), 0);
+	CHECK_EQ(give(1, 3, 1), 0);
+	CHECK_EQ(vq.vq_avail->va_ring[2], head);
+	found("twice", 2);
+}
+
 TEST(virtqueue_length_too_large)
 {
 	two_given();

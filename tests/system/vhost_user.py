@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A virtio network card whose other end is this program: honest, or lying.
+
+QEMU gives the rings of its virtio-net device to another process by the vhost-user protocol. Here
+that process is the test: it sees every descriptor, delivers frames to the pair of queues that it
+likes, takes what the machine sends, and can put anything at all into the used rings.
+
+    card = Card(pairs=2)
+    m = boot(args=card.args, ...)
+    card.deliver(1, frame)                 # to the second pair
+    pair, frame = card.take()              # what the machine sent
+    card.lie(0, 'id')                      # a used entry that cannot be
+
+Source: QEMU's docs/interop/vhost-user.rst; VIRTIO 1.2, 2.7 and 5.1.
+"""
+
+import collections
+import mmap
+import os
+import selectors
+import socket
+import struct
+import tempfile
+import threading
+import time
+
+F_PROTOCOL = 1 << 30
+F_VERSION_1 = 1 << 32
+F_GUEST_CSUM = 1 << 1
+F_MQ = 1 << 22
+PROTOCOL_MQ = 1 << 0
+
+(GET_FEATURES, SET_FEATURES, SET_OWNER, _, SET_MEM_TABLE, _, _, SET_VRING_NUM, SET_VRING_ADDR,
+ SET_VRING_BASE, GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR,
+ GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE) = range(1, 19)
+
+NEXT, WRITE = 1, 2
+HEADER = 12
+
+
+class Ring:
+    """One virtqueue, as the device has it."""
+
+    def __init__(self):
+        self.num = self.desc = self.avail = self.used = 0
+        self.taken = self.given = 0
+        self.kick = self.call = None
+        self.enabled = False
+        self.last = None        # the chain given back last
+
+    def ready(self):
+        return self.desc != 0 and self.kick is not None
+
+
+class Card:
+    """The device. `pairs` is how many pairs of queues; `mem` what the machine has, in MB."""
+
+    def __init__(self, pairs=1, mem=256, vectors=None):
+        self.pairs = pairs
+        self.lock = threading.Condition()
+        self.rings = [Ring() for _ in range(2 * pairs)]
+        self.regions = []
+        self.sent = collections.deque()         # (pair, frame) that the machine sent
+        self.hold = False                       # leave what it sends lying in the ring
+        self.corrupt = None                     # the next lie, told when it sends
+        self.features = 0
+        self.directory = tempfile.mkdtemp(prefix='ithaca.')
+        self.path = os.path.join(self.directory, 'vhost')
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(1)
+        self.stop_r, self.stop_w = os.pipe()
+        if vectors is None:
+            vectors = pairs + 1
+        self.args = ['-object', f'memory-backend-memfd,id=ram,size={mem}M,share=on',
+                     '-machine', 'memory-backend=ram',
+                     '-chardev', f'socket,id=vhost,path={self.path}',
+                     '-netdev', f'vhost-user,id=net0,chardev=vhost,queues={pairs}',
+                     '-device', 'virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,'
+                     f'mq={"on" if pairs > 1 else "off"},vectors={vectors},addr=2']
+        self.error = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    # ---- the protocol ----
+
+    def _run(self):
+        try:
+            self._serve()
+        except Exception as e:      # pylint: disable=broad-except
+            with self.lock:
+                self.error = e
+                self.lock.notify_all()
+
+    def _serve(self):
+        self.listener.settimeout(120)
+        sock, _ = self.listener.accept()
+        sock.setblocking(True)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(sock, selectors.EVENT_READ, None)
+        self.selector.register(self.stop_r, selectors.EVENT_READ, 'stop')
+        while True:
+            for key, _ in self.selector.select():
+                if key.data == 'stop':
+                    sock.close()
+                    return
+                with self.lock:
+                    if key.data is None:
+                        if not self._message(sock):
+                            sock.close()
+                            return
+                    else:
+                        self._kicked(key.data)
+
+    def _message(self, sock):
+        head, fds, _, _ = socket.recv_fds(sock, 12, 8)
+        if len(head) < 12:
+            return False
+        request, flags, size = struct.unpack('<III', head)
+        body = b''
+        while len(body) < size:
+            body += sock.recv(size - len(body))
+        answer = self._request(request, body, fds)
+        if answer is not None:
+            sock.sendall(struct.pack('<III', request, flags & 3 | 4, len(answer)) + answer)
+        return True
+
+    def _request(self, request, body, fds):
+        if request == GET_FEATURES:
+            return struct.pack('<Q', F_PROTOCOL | F_VERSION_1 | F_GUEST_CSUM | F_MQ)
+        if request == GET_PROTOCOL_FEATURES:
+            return struct.pack('<Q', PROTOCOL_MQ)
+        if request == GET_QUEUE_NUM:
+            return struct.pack('<Q', self.pairs)
+        if request == SET_FEATURES:
+            self.features, = struct.unpack('<Q', body)
+        elif request == SET_MEM_TABLE:
+            self._memory(body, fds)
+        elif request == SET_VRING_NUM:
+            index, num = struct.unpack('<II', body)
+            self.rings[index].num = num
+        elif request == SET_VRING_ADDR:
+            index, _, desc, used, avail, _ = struct.unpack('<IIQQQQ', body)
+            ring = self.rings[index]
+            ring.desc, ring.used, ring.avail = desc, used, avail
+        elif request == SET_VRING_BASE:
+            index, base = struct.unpack('<II', body)
+            self.rings[index].taken = self.rings[index].given = base
+        elif request == GET_VRING_BASE:
+            index, _ = struct.unpack('<II', body)
+            return struct.pack('<II', index, self._stop(index))
+        elif request in (SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR):
+            self._eventfd(request, struct.unpack('<Q', body)[0], fds)
+        elif request == SET_VRING_ENABLE:
+            index, on = struct.unpack('<II', body)
+            self.rings[index].enabled = on != 0
+            self._kicked(index)
+        self.lock.notify_all()
+        return None
+
+    def _memory(self, body, fds):
+        for _, _, memory, _ in self.regions:
+            memory.close()
+        self.regions = []
+        count, = struct.unpack_from('<I', body)
+        for i in range(count):
+            phys, size, user, offset = struct.unpack_from('<QQQQ', body, 8 + 32 * i)
+            memory = mmap.mmap(fds[i], size + offset)
+            os.close(fds[i])
+            self.regions.append((phys, user, memory, (size, offset)))
+
+    def _stop(self, index):
+        ring = self.rings[index]
+        if ring.kick is not None:
+            self.selector.unregister(ring.kick)
+            os.close(ring.kick)
+        ring.kick = None
+        ring.enabled = False
+        ring.desc = 0
+        return ring.taken & 0xffff
+
+    def _eventfd(self, request, value, fds):
+        ring = self.rings[value & 0xff]
+        fd = fds[0] if fds else None
+        if request == SET_VRING_CALL:
+            if ring.call is not None:
+                os.close(ring.call)
+            ring.call = fd
+        elif request == SET_VRING_KICK:
+            ring.kick = fd
+            os.set_blocking(fd, False)
+            self.selector.register(fd, selectors.EVENT_READ, value & 0xff)
+        elif fd is not None:
+            os.close(fd)
+
+    # ---- memory and rings; the lock is held ----
+
+    def _at(self, address, user):
+        for phys, base, memory, (size, offset) in self.regions:
+            start = base if user else phys
+            if start <= address < start + size:
+                return memory, address - start + offset
+        raise ValueError(f'no memory at 0x{address:x}')
+
+    def _get(self, form, address, user=True):
+        memory, at = self._at(address, user)
+        return struct.unpack_from(form, memory, at)
+
+    def _put(self, form, address, *values):
+        memory, at = self._at(address, True)
+        struct.pack_into(form, memory, at, *values)
+
+    def _waiting(self, ring):
+        idx, = self._get('<H', ring.avail + 2)
+        return (idx - ring.taken) & 0xffff
+
+    def _take(self, ring):
+        """The next chain: its head, and its pieces (memory, offset, length, flags)."""
+        head, = self._get('<H', ring.avail + 4 + 2 * (ring.taken % ring.num))
+        ring.taken += 1
+        pieces, at = [], head
+        while True:
+            address, length, flags, following = self._get('<QIHH', ring.desc + 16 * at)
+            pieces.append((*self._at(address, False), length, flags))
+            if not flags & NEXT:
+                return head, pieces
+            at = following
+            assert len(pieces) <= ring.num, 'a chain that loops'
+
+    def _give(self, ring, head, length):
+        self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
+        ring.given += 1
+        ring.last = head
+        self._put('<H', ring.used + 2, ring.given & 0xffff)
+        self._interrupt(ring)
+
+    def _interrupt(self, ring):
+        flags, = self._get('<H', ring.avail)
+        if not flags & 1 and ring.call is not None:
+            os.write(ring.call, struct.pack('<Q', 1))
+
+    def _kicked(self, index):
+        ring = self.rings[index]
+        if not ring.ready():
+            return
+        try:
+            os.read(ring.kick, 8)
+        except BlockingIOError:
+            pass
+        if index % 2 == 0 or not ring.enabled:
+            return
+        while not self.hold and self._waiting(ring) > 0:
+            head, pieces = self._take(ring)
+            frame = b''.join(m[at:at + n] for m, at, n, _ in pieces)
+            assert frame[:HEADER] == bytes(HEADER), f'header {frame[:HEADER].hex()}'
+            self.sent.append((index // 2, frame[HEADER:]))
+            if self.corrupt is not None:
+                self._lie(ring, head, 0, self.corrupt)
+                self.corrupt = None
+            else:
+                self._give(ring, head, 0)
+        self.lock.notify_all()
+
+    def _lie(self, ring, head, room, kind):
+        if kind == 'id':
+            self._give(ring, ring.num, 0)
+        elif kind == 'huge id':
+            self._give(ring, 0xffffffff, 0)
+        elif kind == 'twice':
+            self._give(ring, head, min(room, 64))
+            self._give(ring, head, min(room, 64))
+        elif kind == 'length':
+            self._give(ring, head, room + 1)
+        elif kind == 'jump':
+            ring.given += ring.num + 1
+            self._put('<H', ring.used + 2, ring.given & 0xffff)
+            self._interrupt(ring)
+        else:
+            raise ValueError(kind)
+
+    # ---- for tests ----
+
+    def _until(self, what, timeout=60):
+        """Wait, with the lock held, until what() is true."""
+        deadline = time.monotonic() + timeout
+        while not what():
+            if self.error is not None:
+                raise self.error
+            left = deadline - time.monotonic()
+            assert left > 0, 'the machine did not do what was waited for'
+            self.lock.wait(min(left, 0.2))
+
+    def wait_ready(self, pair=0, timeout=60):
+        """Until the machine has put buffers into that pair's receive ring."""
+        ring = self.rings[2 * pair]
+        with self.lock:
+            self._until(lambda: ring.ready() and ring.enabled and self._waiting(ring) > 0, timeout)
+
+    def wait_stopped(self, timeout=60):
+        """Until the machine has taken all rings away."""
+        with self.lock:
+            self._until(lambda: not any(r.ready() for r in self.rings), timeout)
+
+    def deliver(self, pair, frame, flags=0, header=None, timeout=60):
+        """Give a frame to the machine, through that pair."""
+        ring = self.rings[2 * pair]
+        data = (header or struct.pack('<BBHHHHH', flags, 0, 0, 0, 0, 0, 1)) + frame
+        with self.lock:
+            self._until(lambda: ring.ready() and ring.enabled and self._waiting(ring) > 0, timeout)
+            head, pieces = self._take(ring)
+            left = data
+            for memory, at, length, flags in pieces:
+                assert flags & WRITE
+                memory[at:at + min(length, len(left))] = left[:length]
+                left = left[length:]
+            self._give(ring, head, len(data) - len(left))
+            assert not left, f'{len(left)} bytes too many for the buffer'
+
+    def take(self, timeout=60, match=lambda frame: True):
+        """The next frame that the machine sent, as (pair, frame); those that do not match are
+        passed over."""
+        with self.lock:
+            while True:
+                self._until(lambda: self.sent, timeout)
+                pair, frame = self.sent.popleft()
+                if match(frame):
+                    return pair, frame
+
+    def lie(self, pair, kind):
+        """A used entry in the receive ring that cannot be: 'id', 'huge id', 'twice', 'length' or
+        'jump'."""
+        ring = self.rings[2 * pair]
+        with self.lock:
+            self._until(lambda: ring.ready() and ring.enabled and self._waiting(ring) > 1)
+            head, pieces = self._take(ring)
+            self._lie(ring, head, sum(n for _, _, n, _ in pieces), kind)
+
+    def lie_sending(self, kind):
+        """The same in the transmit ring, at the next frame that the machine sends."""
+        with self.lock:
+            self.corrupt = kind
+
+    def close(self):
+        """The device goes away; the machine has ended."""
+        os.write(self.stop_w, b'x')
+        self.thread.join(10)
+        self.listener.close()
+        os.unlink(self.path)
+        os.rmdir(self.directory)
+        if self.error is not None and not isinstance(self.error, (ConnectionError, socket.timeout)):
+            raise self.error
