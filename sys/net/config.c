@@ -48,7 +48,7 @@ static const char *state6(u8_t state)
 	return ip6_addr_istentative(state) ? "tentative"
 	    : ip6_addr_isduplicated(state) ? "duplicate"
 	    : ip6_addr_ispreferred(state)  ? "preferred"
-	    : ip6_addr_isdeprecated(state) ? "deprecated"
+	    : ip6_addr_isdeprecated(state) ? "valid"
 					   : "invalid";
 }
 

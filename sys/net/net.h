@@ -34,7 +34,7 @@ struct net_if {
 	uint8_t ni_mac[6];
 	char ni_addr[16], ni_mask[16], ni_gateway[16]; /* IPv4; "" if there is none */
 	char ni_addr6[NET_ADDRS6][NET_ADDR_MAX];       /* "" if there is none */
-	const char *ni_state6[NET_ADDRS6];             /* "tentative", "preferred", "deprecated" */
+	const char *ni_state6[NET_ADDRS6];             /* "tentative", "preferred", "valid" */
 	uint64_t ni_in, ni_in_bytes, ni_out, ni_out_bytes;
 	uint64_t ni_in_drops, ni_out_drops, ni_out_waited, ni_flattened;
 	unsigned ni_flying;
