@@ -56,6 +56,10 @@ function intr(name, label) {
 	row(label == "" ? name : label, "intr/" name " (acct)", "intr/" name, "intr/" name)
 }
 
+function user(name) {
+	row("process: " name, "intr/" name " (acct)", "intr/" name, "user/" name)
+}
+
 function same(name, theirs, label) {
 	row(label == "" ? substr(name, index(name, "/") + 1) : label, name, name,
 		theirs == "" ? name : theirs)
@@ -132,15 +136,11 @@ END {
 	row("whole loss, filter and work", "", "", "intr/whole loss, filter and work")
 	intr("whole loss, thread takes a free mutex")
 	same("intr/divorce: whole", "", "thread blocks on a held mutex, whole")
-	title("an interrupt, taken from a process; ours as above")
-	row("raise to hard handler", "intr/raise to filter (acct)", "intr/raise to filter",
-		"user/raise to filter")
-	row("raise to thread function", "intr/raise to thread function (acct)",
-		"intr/raise to thread function", "user/raise to thread function")
-	row("whole loss, direct handler", "intr/whole loss, direct handler (acct)",
-		"intr/whole loss, direct handler", "user/whole loss, direct handler")
-	row("whole loss, threaded handler", "intr/whole loss, threaded handler (acct)",
-		"intr/whole loss, threaded handler", "user/whole loss, threaded handler")
+	title("an interrupt, taken from a process of theirs; ours as above")
+	user("raise to filter")
+	user("raise to thread function")
+	user("whole loss, direct handler")
+	user("whole loss, threaded handler")
 	title("locks that nobody else wants, enter and exit")
 	same("lock/adaptive mutex, enter and exit", "", "mutex")
 	same("lock/adaptive mutex, tryenter and exit", "", "mutex, tried")
