@@ -26,6 +26,7 @@
  */
 #include "explore.h"
 
+#include "invariant.h"
 #include "simint.h"
 
 #include <ithaca/lwp.h>
@@ -187,6 +188,7 @@ static void quiet(bool waiting)
 
 	if (finished() && !waiting && !(more && xp_config.timers)) {
 		sim_in_event = true;
+		inv_end();
 		if (xp_config.check != NULL)
 			xp_config.check();
 		sim_in_event = false;

@@ -15,6 +15,7 @@
  * Contexts: see sim.h. Lock order: none, there is one host thread. Next: kern/intr.c.
  */
 #include "explore.h"
+#include "invariant.h"
 #include "simint.h"
 
 #include <ithaca/port.h>
@@ -195,6 +196,8 @@ void sim_line_serve(struct sim_line *sl)
 	sl->sl_flight &= ~bit;
 	sl->sl_service |= bit;
 	sl->sl_delivered++;
+	if (xp_on)
+		watch_served(sl->sl_source);
 	sim_me()->v_service = sl;
 }
 

@@ -25,6 +25,7 @@
  * Contexts: see sim.h. Not for measuring. Next: line.c, access.c, mem.c, report.c, switch.S.
  */
 #include "explore.h"
+#include "invariant.h"
 #include "simint.h"
 
 #include <ithaca/clock.h>
@@ -322,6 +323,8 @@ static void take(struct sim_vcpu *v, unsigned which)
 		sim_failed("an interrupt returned with interrupts on");
 	if (v->v_service != NULL)
 		sim_failed("%s: no EOI", v->v_service->sl_source->is_name);
+	if (xp_on)
+		inv_settles(v);
 	v->v_intr = true;
 	sim_trace("returns from interrupt", "");
 }
@@ -419,6 +422,8 @@ void sim_intr_enable(void)
 
 	if (v->v_service != NULL)
 		sim_failed("%s: interrupts on before its EOI", v->v_service->sl_source->is_name);
+	if (xp_on && !v->v_intr)
+		inv_settles(v);
 	v->v_intr = true;
 	sim_point(SIM_ENABLE);
 }
@@ -461,6 +466,7 @@ void sim_idle(void)
 	v->v_halted = true;
 	v->v_idled = true;
 	if (xp_on) {
+		inv_settles(v);
 		xp_turn(SIM_IDLE, 0, false, 0);
 	} else {
 		while (!has_pending(v))
@@ -527,6 +533,8 @@ static void unpin(const struct lwp *l)
 	if (v->v_npins == 0 || v->v_pins[v->v_npins - 1].p_lwp != l)
 		return;
 	p = &v->v_pins[--v->v_npins];
+	if (xp_on)
+		inv_back();
 	if (p->p_ipl != l->l_ipl)
 		sim_failed("I7: %s pinned at level %s, resumed at %s", l->l_name,
 		    spl_name(p->p_ipl), spl_name(l->l_ipl));
@@ -559,8 +567,10 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	if (sp <= to->l_stack_top - to->l_stack_size || sp > to->l_stack_top)
 		sim_failed("port_switch to %s, which cannot be resumed (sp %#lx)", to->l_name,
 		    (unsigned long)sp);
-	if (xp_on)
+	if (xp_on) {
 		changes(from, to, sp);
+		inv_leaves(from);
+	}
 	to->l_sp = 0;
 	sim_cpu->ci_curlwp = to;
 	sim_trace("runs", "");
@@ -607,8 +617,10 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level)
 	if (v->v_npins == SIM_PINS_MAX)
 		sim_failed("CPU %u: more than %d lwps pinned", sim_cpu->ci_index, SIM_PINS_MAX);
 	v->v_pins[v->v_npins++] = (struct sim_pin){from, from->l_ipl};
-	if (xp_on)
+	if (xp_on) {
 		changes(from, it, it->l_stack_top - 1);
+		inv_handoff(it);
+	}
 	sim_cpu->ci_curlwp = it;
 	sim_trace("handoff upon", from->l_name);
 	return back(sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h));

@@ -11,6 +11,7 @@
  */
 #include "run.h"
 
+#include "../../../port/sim/invariant.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -415,6 +416,7 @@ int main(int argc, char **argv)
 	configure();
 	signal(SIGINT, on_stop);
 	signal(SIGTERM, on_stop);
+	watch_on = true;
 	xp_start(scenario->cpus, set_up);
 	if (xp_config.strategy == &xp_pct)
 		(void)xp_run(0); /* to learn how long a run is */
