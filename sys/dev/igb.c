@@ -221,6 +221,8 @@ static int igb_up(struct nic *nic)
 		error = igb_rx_fill(&ig->ig_queue[filled]->q_rx);
 		filled += error == 0;
 	}
+	if (igb_gone(ig))
+		kprintf("%s: the card has gone\n", nic->nic_name);
 	if (error == ENOMEM)
 		kprintf("%s: %u queues need %u buffers each, and there are not so many: see "
 			"net.bufs_max, dev.igb.queues\n",

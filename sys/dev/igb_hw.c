@@ -196,6 +196,8 @@ int igb_hw_reset(struct igb *ig)
 	pci_command(ig->ig_dev, PCI_COMMAND_MEMORY, 0);
 	if (!igb_hw_present(ig)) {
 		pci_command(ig->ig_dev, 0, PCI_COMMAND_MASTER);
+		if (!igb_gone(ig))
+			kprintf("igb: %s: does not answer\n", name_of(ig));
 		return EIO;
 	}
 	igb_hw_mask(ig);
