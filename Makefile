@@ -125,6 +125,7 @@ $(LWIP_STAMP): tools/lwip
 	$(Q)tools/lwip
 $(LWIP_SRC): $(LWIP_STAMP) ;
 $(filter $(B)/sys/net/%,$(OBJ)): | $(LWIP_STAMP)
+$(filter $(B)/sys/net/%,$(OBJ)) $(LWIP_OBJ): $(LWIP_HEADERS)
 $(LWIP_OBJ): CFLAGS += -w
 $(LWIP_OBJ): CPPFLAGS += $(LWIP_CPPFLAGS)
 

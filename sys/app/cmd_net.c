@@ -9,8 +9,8 @@
 #include "app/shell.h"
 #include "mem/kmem.h"
 #include "net/net.h"
+#include <ithaca/clock.h>
 #include <ithaca/errno.h>
-#include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/string.h>
 
@@ -151,6 +151,8 @@ static int failed(const char *name, int error)
 		    NET_ADDRS6);
 	case ENOENT:
 		return shell_error("%s: has no such address", name);
+	case ETIMEDOUT:
+		return shell_error("%s: no link, or no address, in that time", name);
 	default:
 		return shell_error("%s: %s", name, errno_name(error));
 	}
@@ -219,6 +221,15 @@ static int reset(const char *name)
 	return failed(name, error);
 }
 
+static int await(const char *name, const char *text)
+{
+	uint64_t seconds;
+
+	if (!shell_number(text, "seconds", 1, 3600, &seconds))
+		return 1;
+	return failed(name, net_if_wait(name, seconds * NS_PER_S, shell_interrupted));
+}
+
 static int change(const char *name, int argc, char **argv)
 {
 	const char *what = argv[0];
@@ -235,6 +246,8 @@ static int change(const char *name, int argc, char **argv)
 		return failed(name, net_if_del6(name, argv[1]));
 	if (strcmp(what, "moderate") == 0 && argc == 2)
 		return moderate(name, argv[1]);
+	if (strcmp(what, "wait") == 0 && argc == 2)
+		return await(name, argv[1]);
 	if (strcmp(what, "reset") == 0 && argc == 1)
 		return reset(name);
 	if (argc <= 2 && (strchr(what, '.') != NULL || strchr(what, ':') != NULL))
@@ -255,7 +268,8 @@ static int cmd_ifconfig(int argc, char **argv)
 
 static void complete(struct line_editor *le, int arg, char **argv)
 {
-	static const char *const words[] = {"del", "dhcp", "down", "moderate", "reset", "up"};
+	static const char *const words[] = {"del", "dhcp", "down", "moderate", "reset", "up",
+	    "wait"};
 	struct net_if *ni;
 	unsigned n;
 
@@ -278,14 +292,15 @@ const struct shell_cmd shell_net_cmds[] = {
     {"ifconfig",
 	"[-v] [IF] | IF up | IF down | IF dhcp [off] |\n"
 	"                IF ADDR/LEN [GATEWAY] | IF del ADDR6 |\n"
-	"                IF moderate US|adaptive | IF reset",
+	"                IF moderate US|adaptive | IF reset | IF wait SECONDS",
 	"the network's interfaces: what they are, and changes",
 	"  -v        with the queues of each card, and what its driver says\n"
 	"  up, down  start and stop it; connections wait meanwhile\n"
 	"  dhcp      ask for an address, as the first card does by itself; off: give it back\n"
 	"  ADDR/LEN  a fixed IPv4 address, 10.0.2.15/24; or one more of IPv6\n"
 	"  moderate  least time between two interrupts of a queue, in microseconds\n"
-	"  reset     have the card begin anew\n",
+	"  reset     have the card begin anew\n"
+	"  wait      until it has a link and an IPv4 address\n",
 	cmd_ifconfig, complete},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -16,7 +16,6 @@
 #include "core.h"
 
 #include "mem/kmem.h"
-#include "net.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <ithaca/print.h>

@@ -23,7 +23,6 @@
 #include "core.h"
 
 #include "mem/kmem.h"
-#include "net.h"
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
 #include <ithaca/machine.h>

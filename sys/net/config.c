@@ -10,12 +10,16 @@
 #include "net.h"
 
 #include "core.h"
+#include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <ithaca/print.h>
+#include <ithaca/sleepq.h>
 #include <ithaca/string.h>
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
 #include <lwip/netif.h>
+
+#define PATIENCE (10 * NS_PER_MS) /* between two looks for an address */
 
 /* find - with the lock held. */
 static struct netif *find(const char *name)
@@ -63,7 +67,7 @@ static void show_addresses(struct netif *netif, struct net_if *ni)
 	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES && i < NET_ADDRS6; i++) {
 		if (ip6_addr_isinvalid(netif_ip6_addr_state(netif, i)))
 			continue;
-		ip6addr_ntoa_r(netif_ip6_addr(netif, i), ni->ni_addr6[i], NET_ADDR_MAX);
+		net_text(netif_ip_addr6(netif, i), ni->ni_addr6[i]);
 		ni->ni_state6[i] = state6(netif_ip6_addr_state(netif, i));
 	}
 }
@@ -233,6 +237,29 @@ int net_if_del6(const char *name, const char *addr)
 	return error;
 }
 
+int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
+{
+	uint64_t end = clock_ns() + ns;
+	struct netif *netif;
+	bool has;
+	int error;
+
+	for (;;) {
+		net_enter();
+		error = find_card(name, &netif);
+		has =
+		    error == 0 && !ip4_addr_isany(netif_ip4_addr(netif)) && netif_is_link_up(netif);
+		net_exit();
+		if (error != 0 || has)
+			return error;
+		if (clock_ns() >= end)
+			return ETIMEDOUT;
+		if (stop != NULL && stop())
+			return EAGAIN;
+		lwp_sleep_ns(PATIENCE);
+	}
+}
+
 unsigned net_names(char out[][NET_ADDR_MAX], unsigned max)
 {
 	unsigned n = 0;
@@ -240,7 +267,7 @@ unsigned net_names(char out[][NET_ADDR_MAX], unsigned max)
 	net_enter();
 	for (u8_t i = 0; i < DNS_MAX_SERVERS && n < max; i++) {
 		if (!ip_addr_isany(dns_getserver(i)))
-			ipaddr_ntoa_r(dns_getserver(i), out[n++], NET_ADDR_MAX);
+			net_text(dns_getserver(i), out[n++]);
 	}
 	net_exit();
 	return n;

@@ -20,7 +20,6 @@
  */
 #include "core.h"
 
-#include "net.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <ithaca/lwp.h>

@@ -14,6 +14,7 @@
 #define NET_CORE_H
 
 #include "dev/nic.h"
+#include "net.h"
 #include <ithaca/condvar.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +78,10 @@ void net_tap_notify(struct net_tap *tap, uint16_t skip, void (*notify)(void *), 
 void net_tap_unlink(struct net_tap *tap);
 struct net_frame;
 size_t net_tap_take(struct net_tap *tap, struct net_frame *nf, void *buf, size_t size);
+
+/* net_text - an address as text, IPv6 as RFC 5952 has it (lower case). Any context. */
+struct ip_addr;
+void net_text(const struct ip_addr *addr, char out[NET_ADDR_MAX]);
 
 /* net_errno - an errno for lwIP's err_t. Any context. */
 int net_errno(int err);

@@ -25,6 +25,7 @@
 #include <ithaca/string.h>
 #include <ithaca/sysctl.h>
 #include <lwip/err.h>
+#include <lwip/ip_addr.h>
 #include <lwip/sys.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -150,6 +151,14 @@ int atoi(const char *s)
 	for (; *s >= '0' && *s <= '9' && n < 100000000; s++)
 		n = n * 10 + (*s - '0');
 	return n;
+}
+
+void net_text(const ip_addr_t *addr, char out[NET_ADDR_MAX])
+{
+	ipaddr_ntoa_r(addr, out, NET_ADDR_MAX);
+	for (char *c = out; *c != '\0' && *c != '%'; c++)
+		if (*c >= 'A' && *c <= 'F')
+			*c += 'a' - 'A';
 }
 
 int net_errno(int err)

@@ -53,6 +53,10 @@ int net_if_static(const char *name, const char *addr, const char *mask, const ch
 int net_if_add6(const char *name, const char *addr);
 int net_if_del6(const char *name, const char *addr);
 
+/* net_if_wait - until it has a link and an IPv4 address, at most `ns`: ETIMEDOUT; `stop`, unless
+ * NULL, is asked now and then: EAGAIN. ENXIO, EOPNOTSUPP as above. */
+int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void));
+
 /* net_names - the servers that names are asked of, at most `max`; how many. net_names_set - ask
  * this one first. EINVAL. */
 unsigned net_names(char out[][NET_ADDR_MAX], unsigned max);

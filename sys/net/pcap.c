@@ -18,7 +18,6 @@
 #include "core.h"
 
 #include "mem/kmem.h"
-#include "net.h"
 #include <ithaca/callout.h>
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>

@@ -12,7 +12,6 @@
  */
 #include "core.h"
 
-#include "net.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <lwip/icmp.h>
@@ -146,6 +145,8 @@ int net_ping(struct net_ping *np)
 		net_exit();
 		return ENOMEM;
 	}
+	pcb->chksum_reqd = pi.pi_six;
+	pcb->chksum_offset = offsetof(struct icmp_echo_hdr, chksum);
 	raw_recv(pcb, received, &pi);
 	error = send(&pi, pcb, &to);
 	net_exit(); /* a packet to this machine starts here on its way */

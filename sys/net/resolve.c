@@ -12,7 +12,6 @@
 #include "core.h"
 
 #include "mem/kmem.h"
-#include "net.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <ithaca/string.h>
@@ -92,7 +91,7 @@ int net_resolve(const char *name, int family, char out[NET_ADDR_MAX], bool (*sto
 	if (ipaddr_aton(name, &a) != 0) {
 		if (family != 0 && (family == 6) != (IP_IS_V6(&a) != 0))
 			return EINVAL;
-		ipaddr_ntoa_r(&a, out, NET_ADDR_MAX);
+		net_text(&a, out);
 		return 0;
 	}
 	if (name[0] == '\0' || strlen(name) >= DNS_MAX_NAME_LENGTH)
@@ -113,7 +112,7 @@ int net_resolve(const char *name, int family, char out[NET_ADDR_MAX], bool (*sto
 				      : LWIP_DNS_ADDRTYPE_IPV4_IPV6,
 		    stop);
 	if (error == 0)
-		ipaddr_ntoa_r(&qu->qu_addr, out, NET_ADDR_MAX);
+		net_text(&qu->qu_addr, out);
 	disown(qu);
 	net_exit();
 	return error;

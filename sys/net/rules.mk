@@ -16,3 +16,5 @@ LWIP_OBJ = $(addprefix $(B)/,$(LWIP_SRC:.c=.o))
 NET_CPPFLAGS := -Isys/net/lwip -isystem $(LWIP_DIR)/src/include
 # Two of its functions have names that the kernel's have.
 LWIP_CPPFLAGS := -Dmem_init=lwip_mem_init -Dstats_init=lwip_stats_init
+# The compiler does not note these, which only lwIP's own headers include.
+LWIP_HEADERS := $(wildcard sys/net/lwip/*.h sys/net/lwip/arch/*.h)

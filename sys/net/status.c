@@ -7,7 +7,6 @@
  */
 #include "core.h"
 
-#include "net.h"
 #include <ithaca/string.h>
 #include <lwip/ip_addr.h>
 #include <lwip/memp.h>
@@ -27,7 +26,7 @@ static void put_addr(char to[NET_ADDR_MAX], const ip_addr_t *a)
 	if (a == NULL || ip_addr_isany(a))
 		to[0] = '\0';
 	else
-		ipaddr_ntoa_r(a, to, NET_ADDR_MAX);
+		net_text(a, to);
 }
 
 static struct net_conn *next(struct list_of *li, const char *proto, const ip_addr_t *local,

@@ -61,6 +61,7 @@
 #define LWIP_IPV6 1
 #define LWIP_IPV6_NUM_ADDRESSES 4
 #define LWIP_IPV6_SCOPES 1
+#define IPV6_FRAG_COPYHEADER 1 /* a pointer does not fit where lwIP would put two */
 #define LWIP_IPV6_DHCP6 1
 #define LWIP_IPV6_DHCP6_STATELESS 1
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 2
