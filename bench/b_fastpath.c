@@ -4,10 +4,10 @@
  *
  * A path is a function of one small thing: one store that interrupts, one mutex pair. It is done
  * many times to warm up, and measured by the counter meanwhile. Then it is done FASTPATH_EVENTS
- * times with calls of bench_mark() between, which does nothing. tools/fastpath stops the machine
- * there and goes on by single steps, so it sees all that is executed in between, interrupts
- * included; but a machine that is stopped again and again has no clock to be measured by. So the
- * two ways to count know nothing of each other, and tools/fastpath fails when they differ.
+ * times between two calls of bench_mark(), which does nothing. tools/fastpath stops the machine
+ * there, and has QEMU log each instruction from one to the other, interrupts included; but a
+ * machine that was stopped has a clock that jumped. So the two ways to count know nothing of each
+ * other, and tools/fastpath fails when they differ.
  *
  * Each path names another as its base, which does all but the thing itself; what a path costs is
  * what it takes more than that.
@@ -33,7 +33,7 @@
 #include <stdatomic.h>
 
 #define FASTPATH_WARM 100
-#define FASTPATH_EVENTS 4
+#define FASTPATH_EVENTS 10
 
 static struct bench_edu edu;
 static struct softint *soft;
@@ -139,10 +139,9 @@ static void __attribute__((noinline)) path_marked(const char *name, void (*fn)(v
 {
 	unsigned i;
 
-	for (i = 0; i < FASTPATH_EVENTS; i++) {
-		bench_mark(name);
+	bench_mark(name);
+	for (i = 0; i < FASTPATH_EVENTS; i++)
 		fn();
-	}
 	bench_mark(NULL);
 }
 
