@@ -175,7 +175,7 @@ void core_boot(struct cpu *ci, void *stack, size_t size)
 	mutex_init(&cpu_mutex, "cpu", IPL_NONE);
 	lwp_init(&lwp_zero, ci, stack, size);
 	ci->ci_onproc = &lwp_zero;
-	ci->ci_acct_to = lwp_zero.l_acct;
+	ci->ci_acct_to = &lwp_zero.l_ticks;
 	ci->ci_acct_last = port_counter();
 	atomic_store_explicit(&ci->ci_curlwp, &lwp_zero, memory_order_relaxed);
 }
@@ -255,7 +255,7 @@ int cpu_attach(struct cpu *ci)
 	error = cpu_equip(ci);
 	if (error == 0) {
 		ci->ci_onproc = ci->ci_idle;
-		ci->ci_acct_to = ci->ci_idle->l_acct;
+		ci->ci_acct_to = &ci->ci_idle->l_ticks;
 		ci->ci_idle->l_state = LWP_ONPROC;
 		atomic_store_explicit(&ci->ci_idle->l_running, 1, memory_order_relaxed);
 		atomic_store_explicit(&ci->ci_curlwp, ci->ci_idle, memory_order_relaxed);

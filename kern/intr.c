@@ -8,6 +8,11 @@
  * run, ithread.c ends its state, for a level source in intr_end_slow() here, and the last one
  * unmasks.
  *
+ * Nearly every interrupt is plainer than that: a message or an edge with one handler, upon an lwp
+ * at level none, with nothing else pending. For those intr_dispatch() neither walks nor queues:
+ * is_plain says who is to be asked, and ithread_start() (ithread.h) begins its run at once. It
+ * leaves everything as if it had been queued and drawn.
+ *
  * Contexts: intr_dispatch() with interrupts off; establish, disestablish, bind in thread context.
  * Lock order: intr_mutex -> is_lock -> nothing. A dispatch takes no lock, but is_lock for a level
  * source, whose controller costs more than any lock.
@@ -17,9 +22,10 @@
  *	0 idle --request--> BUSY|WANT, queued --begin--> BUSY, running --end--> 0
  *
  * A request is exchange(BUSY|WANT): whoever finds 0 has to queue it, anybody else is done, for a
- * run that has not begun is owed already or is owed from now on. A begin is exchange(BUSY). An end
- * is compare-exchange(BUSY, 0): when it fails somebody asked meanwhile, and the handler goes to
- * the tail again. So it never runs beside itself (I2), and, as both sides exchange, no interrupt is
+ * run that has not begun is owed already or is owed from now on. A begin is exchange(BUSY), or, of
+ * an idle one that need not be queued, compare-exchange(0, BUSY). An end is
+ * compare-exchange(BUSY, 0): when it fails somebody asked meanwhile, and the handler goes to the
+ * tail again; or somebody wants more of the end than that, and marked the run. So it never runs beside itself (I2), and, as both sides exchange, no interrupt is
  * lost (I1): either the begin comes later, and sees all that the filter wrote, or the request
  * does, and finds BUSY, and another run follows.
  *
@@ -109,7 +115,7 @@ intr_request(struct cpu *ci, struct intr_source *is, struct intr_handler *ih, un
 }
 
 /* Ask every filter; queue who wants a thread. Returns the answers or-ed together. */
-static inline unsigned intr_filters(struct cpu *ci, struct intr_source *is)
+static unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 {
 	struct intr_handler *ih;
 	unsigned answer, all = 0;
@@ -150,33 +156,100 @@ static void __attribute__((noinline)) intr_unclaimed(struct cpu *ci, struct intr
 	}
 }
 
+/* Whatever is not plain: several handlers, one without a filter, one that masks; a source held. */
+static unsigned __attribute__((noinline)) intr_dispatch_any(struct intr_source *is)
+{
+	struct cpu *ci = curcpu();
+	unsigned answer;
+
+	if (atomic_load_explicit(&is->is_held, memory_order_relaxed))
+		return 0;
+	answer = intr_filters(ci, is);
+	if (answer & FILTER_HANDLED)
+		atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
+	else if (answer == FILTER_STRAY)
+		intr_unclaimed(ci, is);
+	return 0; /* who wants a thread is queued */
+}
+
+/* The only handler's filter claims nothing. */
+static unsigned __attribute__((noinline))
+intr_not_handled(struct intr_handler *ih, unsigned answer)
+{
+	if (answer & FILTER_SCHEDULE_THREAD)
+		intr_request(curcpu(), ih->ih_source, ih, RUN_SETTLES);
+	else
+		intr_unclaimed(curcpu(), ih->ih_source);
+	return 0;
+}
+
+/* Ask the only handler's filter. With FILTER_SCHEDULE_THREAD in what comes back its thread function
+ * is to run, and is not queued yet. */
+static inline unsigned intr_ask(struct intr_handler *ih)
+{
+	unsigned answer = ih->ih_filter(ih->ih_arg);
+
+	witness_filter_return(ih->ih_name, (const void *)(uintptr_t)ih->ih_filter);
+	if (unlikely(!(answer & FILTER_HANDLED)))
+		return intr_not_handled(ih, answer);
+	atomic_store_explicit(&ih->ih_source->is_unclaimed, 0, memory_order_relaxed);
+	KASSERT(!(answer & FILTER_SCHEDULE_THREAD) || ih->ih_thread != NULL,
+	    "filter of %s wants a thread and has none", ih->ih_name);
+	return answer;
+}
+
+/*
+ * An interrupt, with accounting or without. The CPU, its lwp and the source are found anew after
+ * the filter: a load each is less than a register kept over a call.
+ */
+static inline __attribute__((always_inline)) void
+intr_take(struct cpu *ci, struct intr_source *is, bool acct)
+{
+	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	struct intr_stats *st = intr_stats_of(is->is_stats, ci);
+	struct intr_handler *ih;
+	uint32_t gate = l->l_gate;
+	unsigned answer;
+
+	KASSERT(!IPL_IS_HARD(l->l_ipl), "%s interrupts level %s", is->is_name, spl_name(l->l_ipl));
+	l->l_ipl = IPL_VM;
+	if (acct)
+		acct_charge(ci, &st->st_ticks);
+	port_stat_add(&st->st_count, 1);
+	/* Acquire: pairs with the release in intr_replain(), for what ih points at. */
+	ih = atomic_load_explicit(&is->is_plain, memory_order_acquire);
+	answer = likely(ih != NULL) ? intr_ask(ih) : intr_dispatch_any(is);
+	port_intr_eoi();
+	ci = curcpu();
+	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	l->l_gate = gate;
+	if (answer & FILTER_SCHEDULE_THREAD) {
+		if (!ithread_start(ci, l, gate, ih, acct) && run_request(&ih->ih_state, 0))
+			ithread_queue(ci, ih);
+		ci = curcpu();
+		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	}
+	if (!ithread_nothing(ci, l))
+		ithread_exit_to(ci, l);
+	if (acct) {
+		ci = curcpu();
+		acct_charge(ci, lwp_acct(ci, curlwp));
+	}
+}
+
+static void __attribute__((noinline)) intr_take_acct(struct cpu *ci, struct intr_source *is)
+{
+	intr_take(ci, is, true);
+}
+
 void intr_dispatch(struct intr_source *is)
 {
 	struct cpu *ci = curcpu();
-	struct lwp *l = curlwp;
-	struct intr_stats *st = intr_stats_of(is->is_stats, ci);
-	uint8_t ipl = l->l_ipl;
-	unsigned answer;
 
-	KASSERT(!IPL_IS_HARD(ipl), "%s interrupts level %s", is->is_name, spl_name(ipl));
-	l->l_ipl = IPL_VM;
-	acct_charge(ci, &st->st_ticks);
-	port_stat_add(&st->st_count, 1);
-	if (likely(!atomic_load_explicit(&is->is_held, memory_order_relaxed))) {
-		answer = intr_filters(ci, is);
-		if (likely(answer & FILTER_HANDLED))
-			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
-		else if (answer == FILTER_STRAY)
-			intr_unclaimed(ci, is);
-	}
-	port_intr_eoi();
-	l->l_ipl = ipl;
-	if (!ithread_nothing(ci, l)) {
-		ithread_exit_to(ci, l);
-		ci = curcpu();
-	}
-	if (unlikely(ci->ci_acct) && ci->ci_acct_to != l->l_acct)
-		acct_charge(ci, l->l_acct);
+	if (unlikely(ci->ci_acct))
+		intr_take_acct(ci, is);
+	else
+		intr_take(ci, is, false);
 }
 
 void intr_replay(struct intr_source *is)
@@ -208,18 +281,18 @@ static bool intr_end_level(struct intr_source *is, struct intr_handler *ih)
 	bool idle;
 
 	spin_lock(&is->is_lock);
-	idle = run_end(&ih->ih_state);
+	idle = run_end_slow(&ih->ih_state);
 	if (idle)
 		intr_set_clear(is, (uint64_t)1 << ih->ih_bit);
 	spin_unlock(&is->is_lock);
 	return idle;
 }
 
-bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed)
+bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned settles, bool claimed)
 {
 	struct intr_source *is = ih->ih_source;
 
-	if (begun & RUN_SETTLES) {
+	if (settles) {
 		if (claimed) {
 			atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
 		} else {
@@ -227,7 +300,7 @@ bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool
 			intr_unclaimed(ci, is);
 		}
 	}
-	return ih->ih_level ? intr_end_level(is, ih) : run_end(&ih->ih_state);
+	return ih->ih_level ? intr_end_level(is, ih) : run_end_slow(&ih->ih_state);
 }
 
 void hwi_sched(struct intr_handler *ih)
@@ -243,6 +316,35 @@ void hwi_sched(struct intr_handler *ih)
 
 /* ---- The set from outside ---- */
 
+/*
+ * Whom dispatch may ask without a look at the rest: the only handler, if it has a filter and masks
+ * nothing, of a source that is not held. is_lock held, after any change to what this depends on;
+ * for a handler that goes, before the barrier.
+ */
+static void intr_replain(struct intr_source *is)
+{
+	struct intr_handler *ih = atomic_load_explicit(&is->is_handlers, memory_order_relaxed);
+
+	if (ih != NULL &&
+	    (atomic_load_explicit(&ih->ih_next, memory_order_relaxed) != NULL ||
+		atomic_load_explicit(&is->is_held, memory_order_relaxed) || ih->ih_filter == NULL ||
+		(ih->ih_flags & INTR_MANUAL) || (ih->ih_level && ih->ih_thread != NULL)))
+		ih = NULL;
+	/* Release: pairs with the acquire in intr_take(). */
+	atomic_store_explicit(&is->is_plain, ih, memory_order_release);
+}
+
+/* The list of handlers has changed. Thread context. */
+static void intr_relinked(struct intr_source *is)
+{
+	bool intr = port_intr_disable();
+
+	spin_lock(&is->is_lock);
+	intr_replain(is);
+	spin_unlock(&is->is_lock);
+	intr_return(intr);
+}
+
 void intr_hold(struct intr_source *is, uint64_t bit)
 {
 	bool intr = port_intr_disable();
@@ -251,6 +353,7 @@ void intr_hold(struct intr_source *is, uint64_t bit)
 	is->is_set |= bit;
 	if (is->is_pic->pic_mask == NULL) {
 		atomic_store_explicit(&is->is_held, true, memory_order_relaxed);
+		intr_replain(is);
 	} else if (!is->is_masked) {
 		is->is_masked = true;
 		is->is_masked_since = port_counter();
@@ -269,6 +372,7 @@ void intr_release(struct intr_source *is, uint64_t bit)
 		is->is_set &= ~bit;
 		if (is->is_set == 0)
 			atomic_store_explicit(&is->is_held, false, memory_order_relaxed);
+		intr_replain(is);
 	} else {
 		intr_set_clear(is, bit);
 	}
@@ -382,6 +486,7 @@ static void intr_link(struct intr_source *is, struct intr_handler *ih)
 		at = &next->ih_next;
 	/* Release: pairs with the acquire in intr_filters(). */
 	atomic_store_explicit(at, ih, memory_order_release);
+	intr_relinked(is);
 }
 
 static void intr_unlink(struct intr_source *is, struct intr_handler *ih)
@@ -396,6 +501,7 @@ static void intr_unlink(struct intr_source *is, struct intr_handler *ih)
 	/* ih_next stays: a dispatch that stands on ih goes on from there. */
 	next = atomic_load_explicit(&ih->ih_next, memory_order_relaxed);
 	atomic_store_explicit(at, next, memory_order_release);
+	intr_relinked(is);
 	is->is_nhandlers--;
 }
 
@@ -429,6 +535,7 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	ih->ih_level = is->is_trigger == INTR_LEVEL;
 	ih->ih_special = ih->ih_level || (flags & INTR_MANUAL) || thread == NULL;
 	ih->ih_pending = (uint16_t)(1u << ipl);
+	ih->ih_gate = lwp_gate((uint8_t)ipl);
 	error = ih->ih_stats != NULL ? continue_attach(ih, flags) : ENOMEM;
 	if (error) {
 		intr_free(ih);
@@ -459,9 +566,9 @@ static void intr_drain(struct intr_handler *ih)
 
 	for (;;) {
 		intr = sleepq_lock(ih);
-		/* Pairs with run_end(): it goes idle and then looks at ih_dying, we set
-		 * ih_dying and then look at the state; one of us sees the other. */
-		if (atomic_load_explicit(&ih->ih_state, memory_order_seq_cst) == 0)
+		/* Marked, its end sees ih_dying and wakes; nobody asks for another run by now, so
+		 * the mark stays. */
+		if (!run_slow(&ih->ih_state))
 			break;
 		sleepq_wait(ih, "intrdis", SLEEP_FOREVER, intr);
 	}

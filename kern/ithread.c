@@ -40,6 +40,12 @@
  * Without the IPI the two could miss each other: putting away has no fence between its load and its
  * store, and needs none, since the IPI comes before it or after it and never between.
  *
+ * So a CPU that was poked and had none to give remembers it, and need not look at that word when
+ * its ithread ends: PENDING_LOOK, the bit of IPL_NONE in ci_pending, says that the next one to end
+ * is for ithread_put(). The bit also stands while ithreads are nested, or one is attached and there
+ * is a spare nevertheless. With ci_pending 0 an ithread that ends is the spare, and nothing more is
+ * asked.
+ *
  * Contexts: interrupts off, but where ithread.h says otherwise. Locks: pool_resize, then
  * pool_lock alone.
  * Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who runs among ordinary lwps
@@ -152,8 +158,28 @@ static struct lwp *pool_take(void)
 	return it;
 }
 
-/* An ithread has nothing to do: a starving CPU first, then this one's spare, then the free list. */
-static void ithread_put(struct cpu *ci, struct lwp *it)
+/* Attached ithreads of a CPU. A look from outside: bounded, and only nearly right while it runs. */
+static unsigned ithread_attached(struct cpu *ci)
+{
+	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	unsigned n = 0, depth;
+
+	for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
+		n += l->l_pinned != NULL && (l->l_flags & LWP_ITHREAD) != 0;
+	return n;
+}
+
+/* PENDING_LOOK is as it should be, after a change to what it depends on. */
+static void ithread_look(struct cpu *ci)
+{
+	if (atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0 ||
+	    (ci->ci_spare != NULL && ithread_attached(ci) != 0))
+		ci->ci_pending |= PENDING_LOOK;
+	else
+		ci->ci_pending &= ~PENDING_LOOK;
+}
+
+void ithread_put(struct cpu *ci, struct lwp *it)
 {
 	struct cpu *to = ithread_starving(ci);
 
@@ -163,6 +189,7 @@ static void ithread_put(struct cpu *ci, struct lwp *it)
 		ci->ci_spare = it;
 	else
 		pool_put(it);
+	ithread_look(ci);
 }
 
 /* `it` comes to this CPU from a list. Whoever put it there may be a few instructions from leaving
@@ -219,6 +246,7 @@ void ithread_take_gifts(struct cpu *ci)
 		else
 			ithread_put(ci, it); /* not needed here any more: another may starve */
 	}
+	ithread_look(ci);
 }
 
 void ithread_give_spare(struct cpu *ci)
@@ -229,8 +257,10 @@ void ithread_give_spare(struct cpu *ci)
 	ci->ci_spare = NULL;
 	if (it == NULL) {
 		it = pool_take(); /* put there just before the other set its bit */
-		if (it == NULL)
+		if (it == NULL) {
+			ithread_look(ci);
 			return;
+		}
 		ithread_arrive(ci, it);
 	}
 	to = ithread_starving(ci);
@@ -293,81 +323,89 @@ static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp 
 	panic("ithread %s came back from the pool by itself", l->l_name);
 }
 
-/* The first handler of a level begins its run on `l`; interrupts on from here. */
-static inline struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
+/* The first handler of a level begins its run on `l`. Interrupts off. */
+static struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
 {
 	struct intr_handler *ih = ithread_dequeue(ci, level);
 	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
+	unsigned asked;
 
-	l->l_ipl = (uint8_t)level;
-	l->l_level = (uint8_t)level;
+	l->l_gate = ih->ih_gate;
 	l->l_handler = ih;
-	l->l_acct = &st->st_ticks;
 	acct_charge(ci, &st->st_ticks);
 	port_stat_add(&st->st_count, 1);
-	l->l_begun = (uint8_t)run_begin(&ih->ih_state);
-	port_intr_enable();
+	asked = run_begin(&ih->ih_state);
+	l->l_settles = asked & RUN_SETTLES;
+	if (ih->ih_level || (asked & (RUN_SETTLES | RUN_SLOW)))
+		run_slow(&ih->ih_state);
 	return ih;
 }
 
-/* A handler's run has ended: idle, or to the tail again. */
-static inline void ithread_end(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
+/* The end of a run was marked, or it was asked for again. Does not return if `l` is divorced. */
+static void
+ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
 {
-	bool idle;
+	unsigned settles = l->l_settles;
 
-	witness_return("handler", ih->ih_name, (const void *)(uintptr_t)ih->ih_thread);
-	KASSERT(l->l_ipl == l->l_level, "%s returned at level %s", ih->ih_name, spl_name(l->l_ipl));
-	KASSERT(l->l_nopreempt == 0, "%s returned with preemption disabled", ih->ih_name);
+	l->l_settles = 0;
 	l->l_handler = NULL;
-	l->l_acct = &l->l_ticks;
-	if (unlikely(ih->ih_level || (l->l_begun & RUN_SETTLES)))
-		idle = intr_end_slow(ci, ih, l->l_begun, claimed);
-	else
-		idle = run_end(&ih->ih_state);
-	if (unlikely(!idle))
+	if (!intr_end_slow(ci, ih, settles, claimed))
 		ithread_queue(ci, ih);
-	else if (unlikely(atomic_load_explicit(&ih->ih_dying, memory_order_seq_cst)))
+	else if (atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
 		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
+	if (l->l_pinned == NULL)
+		ithread_retire(ci, l);
 }
 
 /*
- * End the run of a handler and begin the next: highest level first, FIFO within it, down to what
- * the lwp beneath keeps out. NULL, interrupts off: nothing more for this ithread. A function of
- * its own so that nothing has to be kept over the driver's: all is found again through curlwp.
+ * End the run of a handler, and begin the next: highest level first, FIFO within it, down to what
+ * the lwp beneath keeps out. NULL: nothing more for this ithread. Interrupts off.
  */
 static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 {
+	struct cpu *ci = curcpu();
 	struct lwp *l = curlwp;
-	struct cpu *ci;
+	struct intr_handler *ih = l->l_handler;
 	unsigned level;
 
-	port_intr_off();
-	ci = curcpu();
-	ithread_end(ci, l, l->l_handler, claimed);
-	if (unlikely(l->l_pinned == NULL))
-		ithread_retire(ci, l);
+	if (!run_end(&ih->ih_state))
+		ithread_end_slow(ci, l, ih, claimed);
+	l->l_handler = NULL;
 	level = top_level(ci->ci_pending);
 	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
 	 * lwp beneath sees to it, who may have been lent more itself meanwhile. */
-	if (likely(level < IPL_BIO) || level <= l->l_pinned->l_ipl ||
+	if (level < IPL_BIO || level <= l->l_pinned->l_ipl ||
 	    lwp_pri(l->l_pinned) >= PRI_LEVEL(level) ||
 	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level))
 		return NULL;
 	return ithread_begin(ci, l, level);
 }
 
-void ithread_main(struct lwp *it, unsigned level)
+/* The CPU and the lwp are found anew after the driver's function: nothing is kept over it. */
+struct lwp *ithread_main(struct lwp *l)
 {
-	struct intr_handler *ih;
+	struct intr_handler *ih = l->l_handler;
+	struct cpu *ci;
+	bool claimed;
 
-	if (unlikely(level < IPL_BIO)) {
-		softint_run(curcpu(), it);
-		return;
-	}
-	ih = ithread_begin(curcpu(), it, level);
-	do
-		ih = ithread_next(ih->ih_thread(ih->ih_arg));
-	while (unlikely(ih != NULL));
+	do {
+		port_intr_enable();
+		claimed = ih->ih_thread(ih->ih_arg);
+		port_intr_off();
+		ci = curcpu();
+		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+		ih = l->l_handler;
+		witness_return("handler", ih->ih_name, (const void *)(uintptr_t)ih->ih_thread);
+		KASSERT(l->l_gate == ih->ih_gate, "%s returned at level %s, preemption %u",
+		    ih->ih_name, spl_name(l->l_ipl), l->l_nopreempt);
+		if (likely(ci->ci_pending == 0 && run_end(&ih->ih_state))) {
+			l->l_handler = NULL;
+			ci->ci_spare = l;
+			return NULL;
+		}
+		ih = ithread_next(claimed);
+	} while (ih != NULL);
+	return curlwp;
 }
 
 /* ---- The interrupted side ---- */
@@ -381,22 +419,25 @@ static inline struct lwp *ithread_take(struct cpu *ci)
 	return likely(it != NULL) ? it : ithread_draw(ci);
 }
 
-/* Run `it` over curlwp, until it has drained or is divorced. */
-static inline void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
+/* Run a level over curlwp, until it is drained or divorced: `it`, or the softint's own lwp. */
+static void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
 {
+	struct lwp *(*body)(struct lwp *) = softint_main;
+
+	if (level >= IPL_BIO) {
+		(void)ithread_begin(ci, it, level);
+		body = ithread_main;
+	}
 	it->l_pinned = l;
 	port_stat_add(&ci->ci_handoffs, 1);
-	if (unlikely(l->l_pinned != NULL))
+	if (l->l_pinned != NULL) {
 		port_stat_add(&ci->ci_nested, 1);
-	it = port_handoff(l, it, level);
-	if (likely(it != NULL && level >= IPL_BIO)) { /* back by itself, not divorced */
-		if (likely(ci->ci_spare == NULL &&
-			atomic_load_explicit(&ithread_starved, memory_order_relaxed) == 0))
-			ci->ci_spare = it;
-		else
-			ithread_put(ci, it);
+		ci->ci_pending |= PENDING_LOOK; /* the one beneath wants to be the spare, too */
 	}
-	acct_charge(ci, l->l_acct);
+	it = port_handoff(l, it, body);
+	if (it != NULL)
+		ithread_put(curcpu(), it);
+	acct_charge(ci, lwp_acct(ci, l));
 }
 
 /* Softints have their lwps: while the pool is empty, what they do may be what it waits for. */
@@ -413,7 +454,7 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 
 /* Something is pending or runnable: does any of it come before the lwp that runs? One step; false
  * when there is no more to do. */
-static bool __attribute__((noinline)) ithread_choose(struct cpu *ci, struct lwp *l)
+static bool ithread_choose(struct cpu *ci, struct lwp *l)
 {
 	unsigned level = top_level(ci->ci_pending);
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
@@ -439,24 +480,9 @@ static bool __attribute__((noinline)) ithread_choose(struct cpu *ci, struct lwp 
 	return preempt;
 }
 
-/* The step that is nearly always taken, spelled out: a handler is pending, nobody else is. */
-static inline bool ithread_step(struct cpu *ci, struct lwp *l)
-{
-	unsigned level = top_level(ci->ci_pending);
-	struct lwp *it = ci->ci_spare;
-
-	if (unlikely(level < IPL_BIO || level <= l->l_ipl || it == NULL || l->l_nopreempt != 0 ||
-		PRI_LEVEL(level) <= lwp_pri(l) ||
-		atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level)))
-		return ithread_choose(ci, l);
-	ci->ci_spare = NULL;
-	ithread_handoff(ci, l, it, level);
-	return true;
-}
-
 void ithread_exit_to(struct cpu *ci, struct lwp *l)
 {
-	while (ithread_step(ci, l)) {
+	while (ithread_choose(ci, l)) {
 		ci = curcpu(); /* a preempted lwp may be back on another */
 		if (ithread_nothing(ci, l))
 			return;
@@ -497,6 +523,8 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 		sc = &ci->ci_softint[l->l_level];
 		sc->sc_away = true;
 		ci->ci_pending &= ~(1u << l->l_level);
+	} else {
+		run_slow(&l->l_handler->ih_state); /* its end is a different one now */
 	}
 	return pinned;
 }
@@ -663,17 +691,6 @@ int ithread_attach(struct cpu *ci)
 	intr_return(intr);
 	pool_add(more);
 	return 0;
-}
-
-/* Attached ithreads of a CPU. A look from outside: bounded, and only nearly right while it runs. */
-static unsigned ithread_attached(struct cpu *ci)
-{
-	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	unsigned n = 0, depth;
-
-	for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
-		n += l->l_pinned != NULL && (l->l_flags & LWP_ITHREAD) != 0;
-	return n;
 }
 
 void ithread_count(struct ithread_counts *out)

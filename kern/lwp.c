@@ -58,7 +58,6 @@ static void lwp_fill(struct lwp *l, const char *name, int flags, struct cpu *cpu
 	intr_return(intr);
 	l->l_state = LWP_FREE;
 	l->l_stack_top = ((uintptr_t)l->l_stack + l->l_stack_size) & ~(uintptr_t)15;
-	l->l_acct = &l->l_ticks;
 	atomic_init(&l->l_cpu, cpu != NULL ? cpu : cpu_lookup(0));
 	list_init(&l->l_runq);
 	list_init(&l->l_lent);

@@ -94,7 +94,8 @@ void softint_take_remote(struct cpu *ci)
 /* One softint, taken off the queue, runs. Interrupts off, on while it does. */
 static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
 {
-	(void)run_begin(&si->si_state);
+	if (run_begin(&si->si_state) & RUN_SLOW)
+		run_slow(&si->si_state);
 	l->l_softint = si;
 	port_intr_enable();
 	si->si_fn(si->si_arg);
@@ -105,10 +106,12 @@ static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
 	    l->l_nopreempt);
 	l->l_softint = NULL;
 	port_stat_add(&si->si_count, 1);
-	if (!run_end(&si->si_state))
-		softint_queue(ci, si);
-	else if (atomic_load_explicit(&si->si_dying, memory_order_seq_cst))
-		sleepq_wake(si, -1); /* as in ithread_end() */
+	if (!run_end(&si->si_state)) {
+		if (!run_end_slow(&si->si_state))
+			softint_queue(ci, si);
+		else if (atomic_load_explicit(&si->si_dying, memory_order_relaxed))
+			sleepq_wake(si, -1); /* as in ithread_end_slow() */
+	}
 }
 
 /* A divorced softint lwp has drained its queue: home again, off the CPU. Does not return. */
@@ -123,13 +126,14 @@ softint_retire(struct cpu *ci, struct lwp *l, struct softint_cpu *sc)
 	panic("softint lwp %s came back by itself", l->l_name);
 }
 
-void softint_run(struct cpu *ci, struct lwp *l)
+struct lwp *softint_main(struct lwp *l)
 {
+	struct cpu *ci = curcpu();
 	struct softint_cpu *sc = &ci->ci_softint[l->l_level];
 	struct softint *si;
 
 	l->l_ipl = l->l_level;
-	acct_charge(ci, l->l_acct);
+	acct_charge(ci, &l->l_ticks);
 	while ((si = sc->sc_head) != NULL) {
 		sc->sc_head = si->si_next;
 		softint_call(ci, l, si);
@@ -137,6 +141,7 @@ void softint_run(struct cpu *ci, struct lwp *l)
 	if (l->l_pinned == NULL)
 		softint_retire(ci, l, sc);
 	ci->ci_pending &= ~(1u << l->l_level);
+	return NULL;
 }
 
 /* ---- Made and unmade ---- */
@@ -170,8 +175,8 @@ int softint_disestablish(struct softint *si)
 	cpu_barrier(); /* whoever was in softint_schedule() has queued it, or never will */
 	for (;;) {
 		intr = sleepq_lock(si);
-		if (atomic_load_explicit(&si->si_state, memory_order_seq_cst) == 0)
-			break;
+		if (!run_slow(&si->si_state))
+			break; /* else its end wakes; as in intr_drain() */
 		sleepq_wait(si, "softdis", SLEEP_FOREVER, intr);
 	}
 	sleepq_unlock(si, intr);

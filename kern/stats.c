@@ -69,7 +69,7 @@ static void acct_switch(void *arg)
 	struct cpu *ci = curcpu();
 
 	ci->ci_acct_last = port_counter();
-	ci->ci_acct_to = curlwp->l_acct;
+	ci->ci_acct_to = lwp_acct(ci, curlwp);
 	ci->ci_acct = *(bool *)arg;
 }
 

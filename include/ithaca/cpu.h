@@ -25,6 +25,9 @@ typedef uint64_t cpuset_t;
 struct intr_handler;
 struct softint;
 
+/* The bit of IPL_NONE in ci_pending: who ends next in an ithread has more to do; see ithread.c. */
+#define PENDING_LOOK 1u
+
 /* Why a CPU was poked with port_ipi(); bits of ci_ipi. */
 #define IPI_RESCHED 0x01 /* look at ci_top_pri, or idle: look for work */
 #define IPI_ITHREAD 0x02 /* somebody starves: look for a spare ithread to give */

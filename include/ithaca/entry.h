@@ -26,10 +26,6 @@ void intr_ipi(void);
 /* clock_intr - the deadline armed with port_clock_arm() has come. The port has done its EOI. */
 void clock_intr(void);
 
-/* ithread_main - the body of an ithread or softint lwp, with the last two arguments of
- * port_handoff(), on the fresh stack, interrupts off; returns, interrupts off, when there is
- * nothing left to drain. */
-void ithread_main(struct lwp *it, unsigned level);
 
 /* lwp_main - where a new lwp begins, interrupts off, on its own stack. Does not return. */
 void lwp_main(void) __attribute__((noreturn));

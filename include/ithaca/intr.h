@@ -88,8 +88,9 @@ struct intr_handler {
 	uint8_t ih_bit;                       /* (a) number in is_set */
 	bool ih_level;                        /* (a) its source is INTR_LEVEL */
 	bool ih_special;                      /* (a) ... or it is manual, or without a thread */
-	uint16_t ih_pending;                  /* (a) its bit of ci_pending */
 	_Atomic bool ih_dying;                /* (~) intr_disestablish() waits for ih_state 0 */
+	uint16_t ih_pending;                  /* (a) its bit of ci_pending */
+	uint32_t ih_gate;                     /* (a) l_gate of an ithread that runs it */
 	struct intr_handler *ih_qnext;        /* (i) next in the pending queue */
 	struct intr_source *ih_source;        /* (a) */
 	struct intr_stats *ih_stats;          /* (a) one a CPU */
@@ -99,6 +100,7 @@ struct intr_handler {
 };
 
 struct intr_source {
+	struct intr_handler *_Atomic is_plain;    /* (~) as is_handlers; see intr_replain() */
 	struct intr_handler *_Atomic is_handlers; /* (m) written; (~) read by dispatch */
 	struct intr_stats *is_stats;              /* (a) one a CPU */
 	uint8_t is_trigger;                       /* (a) enum intr_trigger */
@@ -175,9 +177,10 @@ void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg);
 void intr_hold(struct intr_source *is, uint64_t bit);
 void intr_release(struct intr_source *is, uint64_t bit);
 
-/* intr_end_slow - for ithread.c: the end of a run of a handler of a level source, or of one that
- * says whether the interrupt was claimed. Interrupts off. True: idle now. */
-bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned begun, bool claimed);
+/* intr_end_slow - for ithread.c: the end of a run that has more to do than to become idle, as its
+ * source is masked, say, or `settles`: the answer `claimed` says whether the interrupt was
+ * claimed. Interrupts off. True: idle now. */
+bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned settles, bool claimed);
 
 /* intr_stats_of - this CPU's part of a handler's or a source's counts. */
 static inline struct intr_stats *intr_stats_of(struct intr_stats *all, const struct cpu *ci)

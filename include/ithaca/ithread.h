@@ -7,6 +7,7 @@
 #define ITHACA_ITHREAD_H
 
 #include <ithaca/cpu.h>
+#include <ithaca/hint.h>
 #include <ithaca/intr.h>
 #include <ithaca/port.h>
 #include <stdbool.h>
@@ -21,6 +22,14 @@ static inline void ithread_queue(struct cpu *ci, struct intr_handler *ih)
 	q->q_tail = &ih->ih_qnext;
 	ci->ci_pending |= ih->ih_pending;
 }
+
+/* ithread_main - for port_handoff(): the body of an ithread whose l_handler has begun its run; what
+ * comes back is for ithread_put(), or NULL. Interrupts off before and after. */
+struct lwp *ithread_main(struct lwp *it);
+
+/* ithread_put - an ithread has nothing to do: who starves gets it, or it becomes this CPU's spare,
+ * or goes to the pool. Interrupts off. */
+void ithread_put(struct cpu *ci, struct lwp *it);
 
 /* ithread_nothing - nothing is pending above the level of `l` (== curlwp), and nobody more urgent
  * is runnable: the quick answer to ithread_exit(). Interrupts off. */
@@ -53,6 +62,15 @@ static inline void intr_return(bool on)
 	}
 }
 
+/* lwp_acct - who is charged for the time that an lwp runs: its handler, or itself. Its own CPU,
+ * interrupts off. */
+static inline _Atomic uint64_t *lwp_acct(const struct cpu *ci, struct lwp *l)
+{
+	if (l->l_handler != NULL)
+		return &intr_stats_of(l->l_handler->ih_stats, ci)->st_ticks;
+	return &l->l_ticks;
+}
+
 /* acct_charge - the time until now goes to who ran; from now on `to` is charged. Interrupts off. */
 static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
 {
@@ -64,6 +82,40 @@ static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
 		ci->ci_acct_last = now;
 		ci->ci_acct_to = to;
 	}
+}
+
+/*
+ * ithread_start - the way that nearly every handler takes: idle, upon an lwp whose l_gate is 0,
+ * with nobody before it in a queue, it needs no queue of its own. Its run begins, by handoff, and
+ * has ended, or was divorced, when this returns. False: something is in the way, and nothing was
+ * done. As in ithread_choose(), but for what is rare. Interrupts off; `l` is curlwp.
+ */
+static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
+    struct intr_handler *ih, bool acct)
+{
+	struct lwp *it = ci->ci_spare;
+	struct intr_stats *st;
+
+	if (unlikely(gate != 0) || unlikely(it == NULL) ||
+	    unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
+	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)) ||
+	    unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >=
+		PRI_LEVEL(IPL_BIO)) ||
+	    unlikely(!run_start(&ih->ih_state)))
+		return false;
+	st = intr_stats_of(ih->ih_stats, ci);
+	ci->ci_spare = NULL;
+	it->l_gate = ih->ih_gate;
+	it->l_handler = ih;
+	it->l_pinned = l;
+	if (acct)
+		acct_charge(ci, &st->st_ticks);
+	port_stat_add(&st->st_count, 1);
+	port_stat_add(&ci->ci_handoffs, 1);
+	it = port_handoff(l, it, ithread_main);
+	if (unlikely(it != NULL))
+		ithread_put(curcpu(), it);
+	return true;
 }
 
 /* ithread_divorce - curlwp, attached, leaves its CPU: called by sched.c with the run queue locked;

@@ -61,13 +61,18 @@ struct lwp {
 	uintptr_t l_sp;            /* (i) where port_switch left off; offset 0 */
 	uintptr_t l_stack_top;     /* (a) first address past the stack; offset 8 */
 	_Atomic uint8_t l_running; /* (~) on a CPU's stack still; pairs in port_switch; offset 16 */
-	uint8_t l_ipl;             /* (o) current level */
 	uint8_t l_spin_ipl;        /* (o) l_ipl before the first spin mutex held */
-	uint8_t l_level;           /* (o) ithread or softint: level of the handler it runs */
-	uint8_t l_begun;           /* (o) ithread: state of the handler when its run began */
+	uint8_t l_settles;         /* (o) ithread: RUN_SETTLES of the run that it is in */
 	bool l_spin_intr;          /* (o) interrupts were on before it */
+	union {
+		struct {
+			uint8_t l_ipl;        /* (o) current level */
+			uint8_t l_level;      /* (o) ithread, softint: of the handler it runs */
+			uint16_t l_nopreempt; /* (o) preempt_disable() depth */
+		};
+		uint32_t l_gate; /* (o) all three; 0: whatever comes may run upon it */
+	};
 	uint16_t l_spin_depth;     /* (o) spin mutexes held */
-	uint16_t l_nopreempt;      /* (o) preempt_disable() depth */
 	struct lwp *l_pinned;      /* (o) attached: the lwp beneath; NULL when not, or divorced */
 	/* Of who keeps it: pool, gifts, unused memory. Not l_pinned, for it may be on its stack
 	 * still, and sched_switch() asks what is beneath. */
@@ -75,7 +80,6 @@ struct lwp {
 	struct cpu *_Atomic l_cpu; /* (~) where it runs or last ran; written under (q) of both */
 	struct intr_handler *l_handler; /* (o) ithread: what it runs */
 	struct softint *l_softint;      /* (o) softint lwp: what it runs */
-	_Atomic uint64_t *l_acct;       /* (o) who is charged for the time it runs */
 	bool l_expired;                 /* (i) its time slice is over */
 
 	struct spin l_lock;
@@ -154,6 +158,14 @@ static inline uint8_t lwp_pri(const struct lwp *l)
 {
 	/* Relaxed: pairs with the stores of sched_setpri(); the poke that follows orders. */
 	return atomic_load_explicit(&l->l_pri, memory_order_relaxed);
+}
+
+/* lwp_gate - the l_gate of a handler's or softint's thread that runs at a level. */
+static inline uint32_t lwp_gate(uint8_t level)
+{
+	const struct lwp l = {.l_ipl = level, .l_level = level};
+
+	return l.l_gate;
 }
 
 /* lwp_oncpu - it runs at this moment, not pinned beneath another. A hint. Any context. */

@@ -4,8 +4,11 @@
  * softints. For intr.c, ithread.c and softint.c; the essay is in kern/intr.c.
  *
  *	0 idle --request--> BUSY|WANT, queued --begin--> BUSY, running --end--> 0
+ *	0 idle --start-------------------------------> BUSY, running --end--> 0
  *
- * One byte that is only ever exchanged.
+ * One byte that is only ever exchanged. Most runs end by one compare-exchange BUSY -> 0. Where more
+ * is to be done at an end, somebody has marked the run with SLOW, and the exchange fails. A request
+ * may take the mark away; but then WANT stands there, and it fails all the same.
  */
 #ifndef ITHACA_RUNSTATE_H
 #define ITHACA_RUNSTATE_H
@@ -17,15 +20,26 @@
 #define RUN_BUSY 0x1    /* queued or running; clear only when idle, which is 0 */
 #define RUN_WANT 0x2    /* a run that has not begun is owed */
 #define RUN_SETTLES 0x4 /* that run says whether the interrupt was claimed: no filter did */
+#define RUN_SLOW 0x8    /* the end of the run has more to do than to become idle */
 
 typedef _Atomic uint8_t runstate_t;
 
 /* run_request - ask for a run; true: it was idle, and the caller has to queue it. Any context. */
 static inline bool run_request(runstate_t *state, unsigned settles)
 {
-	/* Pairs with the exchange in run_begin() and the compare-exchange in run_end(). */
+	/* Pairs with the exchange in run_begin() and the compare-exchanges of the ends. */
 	return atomic_exchange_explicit(state, (uint8_t)(RUN_BUSY | RUN_WANT | settles),
 		   memory_order_acq_rel) == 0;
+}
+
+/* run_start - request and begin in one, of what is idle. False: it is not, and nothing was done. */
+static inline bool run_start(runstate_t *state)
+{
+	uint8_t idle = 0;
+
+	/* Acquire: pairs with the end of the run before, which may have been on another CPU. */
+	return atomic_compare_exchange_strong_explicit(state, &idle, RUN_BUSY, memory_order_acquire,
+	    memory_order_relaxed);
 }
 
 /* run_begin - the run begins; returns the state before. What was written before the request is
@@ -35,15 +49,46 @@ static inline unsigned run_begin(runstate_t *state)
 	return atomic_exchange_explicit(state, RUN_BUSY, memory_order_acq_rel);
 }
 
-/* run_end - the run has ended; true: idle now. False: somebody asked meanwhile, queue it again. */
+/* run_slow - mark what is queued or runs: its end is run_end_slow(). False: it is idle. */
+static inline bool run_slow(runstate_t *state)
+{
+	uint8_t was = atomic_load_explicit(state, memory_order_relaxed);
+
+	/* Acquire: pairs with the release of the end, for who waits until it is idle. */
+	while (was != 0 &&
+	    !atomic_compare_exchange_weak_explicit(state, &was, (uint8_t)(was | RUN_SLOW),
+		memory_order_acquire, memory_order_relaxed))
+		;
+	if (was == 0)
+		atomic_thread_fence(memory_order_acquire);
+	return was != 0;
+}
+
+/* run_end - the run has ended; true: idle now, and that is all. False: run_end_slow(). */
 static inline bool run_end(runstate_t *state)
 {
 	uint8_t busy = RUN_BUSY;
 
-	/* Sequentially consistent: pairs with the store of ih_dying (si_dying), which is followed
-	 * by a look at the state: one of the two sees the other. */
-	return atomic_compare_exchange_strong_explicit(state, &busy, 0, memory_order_seq_cst,
-	    memory_order_acquire);
+	/* Release: pairs with the acquire of the next start, begin, or who waits for it. */
+	return atomic_compare_exchange_strong_explicit(state, &busy, 0, memory_order_release,
+	    memory_order_relaxed);
+}
+
+/* run_end_slow - a run has ended that was marked, or asked for again. True: idle now. False: queue
+ * it again. */
+static inline bool run_end_slow(runstate_t *state)
+{
+	uint8_t was = atomic_load_explicit(state, memory_order_relaxed);
+
+	do {
+		if (was & RUN_WANT) {
+			/* Acquire: what was written before the request is there for the run. */
+			atomic_thread_fence(memory_order_acquire);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak_explicit(state, &was, 0, memory_order_release,
+	    memory_order_relaxed));
+	return true;
 }
 
 #endif

@@ -51,8 +51,8 @@ int softint_attach(struct cpu *ci);
  * off. */
 void softint_take_remote(struct cpu *ci);
 
-/* softint_run - for ithread.c: the body of a softint lwp. Interrupts off on entry and return. */
-void softint_run(struct cpu *ci, struct lwp *l);
+/* softint_main - for ithread.c: the body of a softint lwp. Interrupts off on entry and return. */
+struct lwp *softint_main(struct lwp *l);
 
 /* softint_dump - levels, states and queues. Takes no lock. */
 void softint_dump(void);

@@ -581,7 +581,7 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 
 struct handoff {
 	struct lwp *h_from, *h_it;
-	unsigned h_level;
+	struct lwp *(*h_body)(struct lwp *it);
 };
 
 static void handoff_body(void *arg)
@@ -589,12 +589,11 @@ static void handoff_body(void *arg)
 	/* Copied: it lies on the stack of `from`, which may go on before we come back. */
 	struct handoff h = *(struct handoff *)arg;
 	uintptr_t gone, sp;
-	struct lwp *it = h.h_it;
+	struct lwp *it = h.h_it, *answer;
 
-	ithread_main(it, h.h_level);
+	answer = h.h_body(it);
 	if (it != curlwp)
-		sim_failed("ithread_main() of %s returned, but %s runs", it->l_name,
-		    curlwp->l_name);
+		sim_failed("the body of %s returned, but %s runs", it->l_name, curlwp->l_name);
 	check_resume(h.h_from);
 	unpin(h.h_from);
 	sp = h.h_from->l_sp;
@@ -603,12 +602,12 @@ static void handoff_body(void *arg)
 	h.h_from->l_sp = 0;
 	sim_cpu->ci_curlwp = h.h_from;
 	sim_trace("runs", "after handoff");
-	sim_stack_switch(&gone, sp, NULL, it);
+	sim_stack_switch(&gone, sp, NULL, answer);
 }
 
-struct lwp *port_handoff(struct lwp *from, struct lwp *it, unsigned level)
+struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(struct lwp *it))
 {
-	struct handoff h = {from, it, level};
+	struct handoff h = {from, it, body};
 	struct sim_vcpu *v = sim_me();
 
 	if (from != curlwp)
@@ -673,7 +672,7 @@ static bool settled(void)
 	for (unsigned i = 0; i < sim_ncpus; i++)
 		if (&sim_vcpus[i] != sim_me() && !sim_halted(i))
 			return false;
-	return !has_pending(sim_me()) && sim_cpu->ci_pending == 0;
+	return !has_pending(sim_me()) && sim_cpu->ci_pending <= PENDING_LOOK;
 }
 
 void sim_settle(void)

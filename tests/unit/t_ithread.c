@@ -630,7 +630,7 @@ static void hook_undisabled(struct tdev *td)
 	preempt_disable();
 }
 
-SIM_PANIC(handler_returns_unpreemptible, 1, "returned with preemption disabled")
+SIM_PANIC(handler_returns_unpreemptible, 1, "returned at level net, preemption 1")
 {
 	struct tdev td = {.td_hook = hook_undisabled};
 
