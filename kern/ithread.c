@@ -437,7 +437,8 @@ static void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsig
 	it = port_handoff(l, it, body);
 	if (it != NULL)
 		ithread_put(curcpu(), it);
-	acct_charge(ci, lwp_acct(ci, l));
+	if (ci->ci_acct)
+		acct_charge(ci, lwp_acct(ci, l));
 }
 
 /* Softints have their lwps: while the pool is empty, what they do may be what it waits for. */
@@ -480,13 +481,46 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 	return preempt;
 }
 
-void ithread_exit_to(struct cpu *ci, struct lwp *l)
+/* What a filter schedules most: a softint, upon an lwp at level none, with no handler pending. As
+ * in ithread_choose(), but for what is rare. False: something is in the way. */
+static inline bool ithread_soft(struct cpu *ci, struct lwp *l)
+{
+	struct lwp *it;
+
+	if (unlikely(l->l_gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
+	    unlikely(ci->ci_pending <= PENDING_LOOK) ||
+	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_SOFTCLOCK)) ||
+	    unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >=
+		PRI_LEVEL(IPL_SOFTCLOCK)))
+		return false;
+	it = ci->ci_softint[31 - __builtin_clz(ci->ci_pending)].sc_lwp;
+	it->l_pinned = l;
+	port_stat_add(&ci->ci_handoffs, 1);
+	(void)port_handoff(l, it, softint_main);
+	ci = curcpu();
+	if (unlikely(ci->ci_acct))
+		acct_charge(ci, lwp_acct(ci, curlwp));
+	return true;
+}
+
+static void __attribute__((noinline)) ithread_exit_any(struct cpu *ci, struct lwp *l)
 {
 	while (ithread_choose(ci, l)) {
 		ci = curcpu(); /* a preempted lwp may be back on another */
 		if (ithread_nothing(ci, l))
 			return;
 	}
+}
+
+void ithread_exit_to(struct cpu *ci, struct lwp *l)
+{
+	if (likely(ithread_soft(ci, l))) {
+		ci = curcpu();
+		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+		if (likely(ithread_nothing(ci, l)))
+			return;
+	}
+	ithread_exit_any(ci, l);
 }
 
 void ithread_exit(void)
@@ -523,8 +557,9 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 		sc = &ci->ci_softint[l->l_level];
 		sc->sc_away = true;
 		ci->ci_pending &= ~(1u << l->l_level);
+		run_slow(&l->l_softint->si_state); /* its end is a different one now */
 	} else {
-		run_slow(&l->l_handler->ih_state); /* its end is a different one now */
+		run_slow(&l->l_handler->ih_state);
 	}
 	return pinned;
 }

@@ -232,7 +232,8 @@ void sched_switch(void)
 	spin_unlock(&ci->ci_rq_lock);
 	port_stat_add(&ci->ci_switches, 1);
 	port_stat_add(&next->l_switches, 1);
-	acct_charge(ci, lwp_acct(ci, next));
+	if (unlikely(ci->ci_acct))
+		acct_charge(ci, lwp_acct(ci, next));
 	port_switch(l, next);
 }
 

@@ -22,6 +22,7 @@
 
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
+#include <ithaca/hint.h>
 #include <ithaca/intr.h>
 #include <ithaca/ithread.h>
 #include <ithaca/lwp.h>
@@ -31,26 +32,23 @@
 #include <ithaca/sleepq.h>
 
 /* To the tail of its level's queue on this CPU. Interrupts off. */
-static void softint_queue(struct cpu *ci, struct softint *si)
+static inline void softint_queue(struct cpu *ci, struct softint *si)
 {
 	struct softint_cpu *sc = &ci->ci_softint[si->si_level];
 
 	si->si_next = NULL;
-	if (sc->sc_head == NULL)
-		sc->sc_head = si;
-	else
-		sc->sc_tail->si_next = si;
-	sc->sc_tail = si;
-	if (!sc->sc_away)
-		ci->ci_pending |= 1u << si->si_level;
+	*sc->sc_tail = si;
+	sc->sc_tail = &si->si_next;
+	if (likely(!sc->sc_away))
+		ci->ci_pending |= si->si_pending;
 }
 
 void softint_schedule(struct softint *si)
 {
 	bool intr = port_intr_disable();
 
-	if (!atomic_load_explicit(&si->si_dying, memory_order_relaxed) &&
-	    run_request(&si->si_state, 0))
+	if (likely(!atomic_load_explicit(&si->si_dying, memory_order_relaxed)) &&
+	    likely(run_request(&si->si_state, 0)))
 		softint_queue(curcpu(), si);
 	intr_return(intr);
 }
@@ -91,29 +89,6 @@ void softint_take_remote(struct cpu *ci)
 	}
 }
 
-/* One softint, taken off the queue, runs. Interrupts off, on while it does. */
-static void softint_call(struct cpu *ci, struct lwp *l, struct softint *si)
-{
-	if (run_begin(&si->si_state) & RUN_SLOW)
-		run_slow(&si->si_state);
-	l->l_softint = si;
-	port_intr_enable();
-	si->si_fn(si->si_arg);
-	port_intr_off();
-	witness_return("softint", si->si_name, (const void *)(uintptr_t)si->si_fn);
-	KASSERT(l->l_ipl == si->si_level && l->l_nopreempt == 0,
-	    "softint %s returned at level %s, preemption %u", si->si_name, spl_name(l->l_ipl),
-	    l->l_nopreempt);
-	l->l_softint = NULL;
-	port_stat_add(&si->si_count, 1);
-	if (!run_end(&si->si_state)) {
-		if (!run_end_slow(&si->si_state))
-			softint_queue(ci, si);
-		else if (atomic_load_explicit(&si->si_dying, memory_order_relaxed))
-			sleepq_wake(si, -1); /* as in ithread_end_slow() */
-	}
-}
-
 /* A divorced softint lwp has drained its queue: home again, off the CPU. Does not return. */
 static void __attribute__((noreturn))
 softint_retire(struct cpu *ci, struct lwp *l, struct softint_cpu *sc)
@@ -126,21 +101,74 @@ softint_retire(struct cpu *ci, struct lwp *l, struct softint_cpu *sc)
 	panic("softint lwp %s came back by itself", l->l_name);
 }
 
-struct lwp *softint_main(struct lwp *l)
+/* The first of the queue begins its run. Interrupts off. */
+static inline struct softint *softint_begin(struct lwp *l, struct softint_cpu *sc)
+{
+	struct softint *si = sc->sc_head;
+
+	sc->sc_head = si->si_next;
+	if (likely(sc->sc_head == NULL))
+		sc->sc_tail = &sc->sc_head;
+	if (unlikely(run_begin(&si->si_state) & RUN_SLOW))
+		run_slow(&si->si_state);
+	l->l_softint = si;
+	return si;
+}
+
+/* End the run of a softint, and begin the next; NULL: the queue is empty, and the level is quiet.
+ * Interrupts off. Does not return if `l` was divorced and is through. */
+static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 {
 	struct cpu *ci = curcpu();
 	struct softint_cpu *sc = &ci->ci_softint[l->l_level];
-	struct softint *si;
+	struct softint *si = l->l_softint;
 
-	l->l_ipl = l->l_level;
-	acct_charge(ci, &l->l_ticks);
-	while ((si = sc->sc_head) != NULL) {
-		sc->sc_head = si->si_next;
-		softint_call(ci, l, si);
+	if (!run_end(&si->si_state)) {
+		if (!run_end_slow(&si->si_state))
+			softint_queue(ci, si);
+		else if (atomic_load_explicit(&si->si_dying, memory_order_relaxed))
+			sleepq_wake(si, -1); /* as in ithread_end_slow() */
+	}
+	l->l_softint = NULL;
+	if (sc->sc_head != NULL) {
+		si = softint_begin(l, sc);
+		if (l->l_pinned == NULL)
+			run_slow(&si->si_state); /* divorced: no end is a quick one */
+		return si;
 	}
 	if (l->l_pinned == NULL)
 		softint_retire(ci, l, sc);
 	ci->ci_pending &= ~(1u << l->l_level);
+	return NULL;
+}
+
+/* As ithread_main(): nothing is kept over the function. */
+struct lwp *softint_main(struct lwp *l)
+{
+	struct cpu *ci = curcpu();
+	struct softint *si = softint_begin(l, &ci->ci_softint[l->l_level]);
+
+	l->l_ipl = l->l_level;
+	acct_charge(ci, &l->l_ticks);
+	do {
+		port_intr_enable();
+		si->si_fn(si->si_arg);
+		port_intr_off();
+		ci = curcpu();
+		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+		si = l->l_softint;
+		witness_return("softint", si->si_name, (const void *)(uintptr_t)si->si_fn);
+		KASSERT(l->l_ipl == si->si_level && l->l_nopreempt == 0,
+		    "softint %s returned at level %s, preemption %u", si->si_name,
+		    spl_name(l->l_ipl), l->l_nopreempt);
+		port_stat_add(&si->si_count, 1);
+		if (likely(ci->ci_softint[si->si_level].sc_head == NULL && run_end(&si->si_state))) {
+			l->l_softint = NULL;
+			ci->ci_pending ^= si->si_pending;
+			return NULL;
+		}
+		si = softint_next(l);
+	} while (si != NULL);
 	return NULL;
 }
 
@@ -158,6 +186,7 @@ int softint_establish(const char *name, int level, void (*fn)(void *), void *arg
 		return ENOMEM;
 	si->si_name = name;
 	si->si_level = (uint8_t)level;
+	si->si_pending = (uint16_t)(1u << level);
 	si->si_fn = fn;
 	si->si_arg = arg;
 	*out = si;
@@ -199,6 +228,7 @@ int softint_attach(struct cpu *ci)
 			return ENOMEM;
 		l->l_level = (uint8_t)level;
 		ci->ci_softint[level].sc_lwp = l;
+		ci->ci_softint[level].sc_tail = &ci->ci_softint[level].sc_head;
 	}
 	return 0;
 }

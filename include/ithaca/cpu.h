@@ -45,7 +45,7 @@ struct intr_queue {
 struct softint_cpu {
 	struct lwp *sc_lwp;      /* (a) */
 	struct softint *sc_head; /* (i) */
-	struct softint *sc_tail; /* (i) */
+	struct softint **sc_tail; /* (i) where the next one is linked: &sc_head when empty */
 	bool sc_away;            /* (i) its lwp is divorced: its pending bit stays clear */
 };
 

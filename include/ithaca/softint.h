@@ -20,6 +20,7 @@ struct lwp;
 struct softint {
 	runstate_t si_state;       /* (~) runstate.h */
 	uint8_t si_level;          /* (a) */
+	uint16_t si_pending;       /* (a) its level's bit of ci_pending */
 	_Atomic bool si_dying;     /* (~) as ih_dying */
 	struct softint *si_next;   /* (i) of the CPU whose queue it is on */
 	void (*si_fn)(void *);     /* (a) */
