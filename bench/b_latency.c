@@ -9,7 +9,8 @@
  * the storm, and printed as a histogram as well.
  *
  * Under -icount one CPU runs at a time; port_pause() right behind the raise passes the turn to
- * CPU 0, so no more than an instruction or two of CPU 1 is counted.
+ * CPU 0, so no more than an instruction or two of CPU 1 is counted. CPU 0 then keeps it until some
+ * clock is due, for which CPU 1 arms a callout before.
  *
  * Contexts: one lwp on CPU 1, handlers on CPU 0. No locks. Storm control and heartbeat are off
  * meanwhile: the storm is meant, and keeps the softclock off its CPU.
@@ -17,7 +18,7 @@
 #include "bench.h"
 
 #include "bench_edu.h"
-#include <ithaca/clock.h>
+#include <ithaca/callout.h>
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
 #include <ithaca/lwp.h>
@@ -43,6 +44,7 @@ static _Atomic bool storming;         /* (~) the lower ones raise themselves aga
 static uint64_t filter_at, thread_at; /* counter; ordered by `ran` */
 static _Atomic uint64_t ran;          /* (~) runs of the high thread function; release, acquire */
 static struct bench to_filter, to_thread;
+static struct callout turn; /* on CPU 1: it is to run again soon */
 
 /* xorshift: the same lengths on every run. */
 static uint64_t chance(uint64_t *seed, uint64_t below)
@@ -94,15 +96,23 @@ static bool low_thread(void *arg)
 
 /* ---- The one who raises ---- */
 
+static void turn_over(void *arg)
+{
+	__asm__ volatile("" : : "r"(arg) : "memory");
+}
+
 static void raiser_main(void *arg)
 {
 	uint64_t before, want, seed = 88172645463325252ull;
 	unsigned i;
 
 	(void)arg;
+	callout_init(&turn);
+	callout_setfunc(&turn, turn_over, NULL);
 	for (i = 0; i < BENCH_EVENTS; i++) {
 		lwp_sleep_ns(WAIT_MIN_NS + chance(&seed, WAIT_SPAN_NS));
 		want = atomic_load_explicit(&ran, memory_order_relaxed) + 1;
+		callout_schedule(&turn, 1);
 		before = port_counter();
 		bench_edu_store(&sources[0].so_edu, EDU_RAISE);
 		port_pause();
@@ -112,6 +122,8 @@ static void raiser_main(void *arg)
 		bench_add(&to_thread, thread_at - before);
 	}
 	atomic_store_explicit(&storming, false, memory_order_relaxed);
+	callout_halt(&turn, NULL);
+	callout_destroy(&turn);
 }
 
 static int measure(const char *filter, const char *thread, bool storm)

@@ -4,18 +4,18 @@
  * device to whoever it is for: the six switches that a letter of February 2007 counted.
  *
  * A network card and a crypto device are modelled here in software, and interrupt through an edu
- * device each. As hardware would, the card takes a packet every so many ticks, and the crypto device
- * is done with a job so long after it was given; both keep quiet while their driver has switched
- * their interrupts off. Whatever looks at a device's registers, and the lwp that stands for all
- * other work, moves the models on to the present (world_look()).
+ * device each. As hardware would, the card takes a packet every so many ticks, and the crypto
+ * device is done with a job so long after it was given; both keep quiet while their driver has
+ * switched their interrupts off. Whatever looks at a device's registers, and the lwp that stands
+ * for all other work, moves the models on to the present (world_look()).
  *
  * Two ways to write the drivers:
  *
- *	six steps	as in the letter: the card's handler puts packets on a queue and schedules a
- *			softint, which gives them to the crypto device, whose handler schedules the
- *			softint again, which delivers
- *	puller		as in the answer to it: the card's handler works each packet to completion as
- *			far as it goes, and so does the crypto device's
+ *	six steps	as in the letter: the card's handler puts packets on a queue and has a
+ *			softint run, which gives them to the crypto device, whose handler has it
+ *			run again, which delivers
+ *	puller		as in the answer to it: the card's handler works each packet as far as it
+ *			goes, and so does the crypto device's
  *
  * Counted per packet, at four loads: switches by the scheduler, and handoffs, which change stacks
  * without asking it, there and back.

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""charts: the pictures of docs/measured.md, for tools/report.
+
+Each function draw_X() makes docs/charts/X.svg out of results; it returns nothing to draw if what it
+shows was not measured.  The files are the same for the same results: no date, names of elements by
+a fixed salt, text as text.
+"""
+
+import matplotlib
+
+matplotlib.use('svg')
+import matplotlib.pyplot as plt  # noqa: E402  (the backend must be chosen before)
+from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+
+matplotlib.rcParams.update({
+    'svg.hashsalt': 'ithaca', 'svg.fonttype': 'none', 'font.family': 'sans-serif',
+    'font.sans-serif': ['DejaVu Sans', 'Helvetica', 'Arial', 'sans-serif'], 'font.size': 10,
+    'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
+    'axes.axisbelow': True, 'grid.color': '#dddddd', 'grid.linewidth': 0.7,
+    'legend.frameon': False, 'figure.facecolor': 'white', 'axes.titlesize': 11,
+    'axes.titlelocation': 'left',
+})
+
+# Okabe and Ito's colours, which those who see no red or no green tell apart.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    '#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#777777')
+MODEL = {'handoff': BLUE, 'pool': ORANGE, 'dedicated': GREEN, 'direct': RED}
+ARMED = (10, 100, 1000, 10000, 100000, 1000000)
+CPUS = (1, 2, 4, 8)
+LOADS = (('idle', 'idle'), ('a packet every 5000', 'every\n5,000'),
+         ('a packet every 2500', 'every\n2,500'), ('flooded', 'flooded'))
+
+
+def thousands(value, _pos=None):
+    return f'{value:,.0f}'
+
+
+def plain_log(axis):
+    """A logarithmic axis with whole numbers at it."""
+    axis.set_major_formatter(FuncFormatter(thousands))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def draw_steps(results, shown):
+    """One interrupt, step by step: a bar a model, and beside them Linux."""
+    steps = (('raise to filter, thread follows', 'raise to filter', SKY),
+             (None, 'filter to thread function', BLUE),
+             ("thread function's end to interrupted lwp", "thread's end to interrupted lwp",
+              ORANGE))
+    bars = []
+    for m in results.ours + results.peers:
+        first = results.get(m, steps[0][0])
+        entry = results.get(m, 'raise to thread function')
+        leave = results.get(m, steps[2][0])
+        if None not in (first, entry, leave):
+            bars.append((m, (first, entry - first, leave)))
+    if not bars:
+        return None
+    groups = [[b for b in bars if b[0] in results.ours], [b for b in bars if b[0] in results.peers]]
+    groups = [g for g in groups if g]
+    fig, axes = plt.subplots(len(groups), 1, squeeze=False, figsize=(8, 1.3 + 0.42 * len(bars)
+                                                                     + 0.5 * len(groups)),
+                             gridspec_kw={'height_ratios': [len(g) for g in groups]})
+    for ax, group in zip(axes[:, 0], groups):
+        left = [0] * len(group)
+        for i, (_, label, color) in enumerate(steps):
+            widths = [b[1][i] for b in group]
+            ax.barh([shown[b[0]] for b in group], widths, left=left, color=color, label=label,
+                    height=0.65)
+            left = [a + w for a, w in zip(left, widths)]
+        for y, total in enumerate(left):
+            ax.text(total, y, f' {total:,}', va='center')
+        ax.invert_yaxis()
+        ax.grid(axis='y', visible=False)
+        ax.margins(x=0.1)
+        ax.xaxis.set_major_formatter(FuncFormatter(thousands))
+    axes[0, 0].set_title('A threaded interrupt, without the handlers\' own instructions')
+    axes[-1, 0].set_xlabel('instructions (the two scales differ)' if len(groups) > 1
+                           else 'instructions')
+    fig.tight_layout(rect=(0, 0.4 / fig.get_figheight(), 1, 1))
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc='lower center', ncol=3)
+    return fig
+
+
+def draw_callouts(results, _shown):
+    """Callouts with ever more others armed."""
+    lines = [('handoff', 'callout, fire, whole loss', 'fire, whole loss', RED, '-'),
+             ('handoff', 'callout, fire to function', 'fire to function', ORANGE, '-'),
+             ('handoff', 'callout, arm and stop', 'arm and stop', BLUE, '-'),
+             ('handoff', 'callout, arm', 'arm', SKY, '-'),
+             ('handoff', 'callout, stop', 'stop', GREEN, '-'),
+             ('linux', 'callout, arm and stop', 'Linux: timer, arm and stop', GREY, '--'),
+             ('linux', 'hrtimer, arm and stop', 'Linux: hrtimer, arm and stop', GREY, ':')]
+    fig, ax = plt.subplots(figsize=(8, 4.4))
+    for model, what, label, color, style in lines:
+        points = [(n, results.get(model, f'{what}, {n} others armed')) for n in ARMED]
+        points = [p for p in points if p[1] is not None]
+        if points:
+            ax.plot(*zip(*points), style, color=color, marker='o', markersize=4)
+            ax.annotate(f'{label}, {points[-1][1]:,}', points[-1], xytext=(6, 0),
+                        textcoords='offset points', va='center', color=color)
+    ax.set_xscale('log')
+    ax.set_yscale('log')
+    ax.set_xlim(8, 1.2e6)
+    ax.set_ylim(bottom=10)
+    plain_log(ax.xaxis)
+    plain_log(ax.yaxis)
+    ax.set_xlabel('others armed')
+    ax.set_ylabel('instructions, median')
+    ax.set_title('Callouts: what one costs does not depend on how many there are')
+    fig.subplots_adjust(right=0.68)
+    return fig
+
+
+def draw_cpus(results, _shown):
+    """Instructions an interrupt with 1 to 8 CPUs at it; threaded by direct rate."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6))
+    some = False
+    for m in results.ours:
+        points = [(n, results.get(m, f'all instructions by interrupts, CPUs at once: {n}'))
+                  for n in CPUS]
+        if all(p[1] is not None for p in points):
+            some = True
+            left.plot(*zip(*points), color=MODEL[m], marker='o', label=m)
+        points = [(n, results.get(m, f'threaded rate by direct rate, CPUs at once: {n}'))
+                  for n in CPUS]
+        if all(p[1] is not None for p in points):
+            right.plot([p[0] for p in points], [p[1] / 10 for p in points], color=MODEL[m],
+                       marker='o', label=m)
+    if not some:
+        plt.close(fig)
+        return None
+    for ax in left, right:
+        ax.set_xscale('log', base=2)
+        ax.set_xticks(CPUS)
+        ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_formatter(FuncFormatter(thousands))
+        ax.set_xlabel('CPUs at once')
+    left.set_title('Instructions an interrupt, exact')
+    right.set_title('Threaded rate in % of direct, wall clock')
+    right.axhline(100, color=GREY, linewidth=0.8)
+    fig.tight_layout(rect=(0, 0.08, 1, 1))
+    if len(results.ours) > 1:
+        fig.legend(*left.get_legend_handles_labels(), loc='lower center', ncol=4)
+    return fig
+
+
+def draw_latency(results, _shown):
+    """How long a high-level source waits: idle below, and a storm."""
+    models = [m for m in results.ours
+              if (m, 'high source: raise to thread, storm below') in results.histograms]
+    if not models:
+        return None
+    fig, axes = plt.subplots(len(models), 2, squeeze=False, sharex=True, sharey=True,
+                             figsize=(8, 0.9 + 1.7 * len(models)))
+    for row, m in zip(axes, models):
+        for ax, what in zip(row, ('filter', 'thread')):
+            for below, color, style in (('storm', RED, {'alpha': 0.75}),
+                                        ('idle', BLUE, {'fill': False, 'linewidth': 1.2})):
+                for n, (begin, end, count) in enumerate(results.histograms.get(
+                        (m, f'high source: raise to {what}, {below} below'), ())):
+                    more = {'edgecolor': color} if 'fill' in style else {'color': color,
+                                                                         'linewidth': 0}
+                    ax.bar(begin, count, width=end - begin, align='edge', **more, **style,
+                           label=('lower sources storm' if below == 'storm' else
+                                  'nothing below') if n == 0 else None)
+            ax.set_xscale('log')
+            ax.set_yscale('log')
+            ax.set_title(f'{m}: raise to {"filter" if what == "filter" else "thread function"}')
+            plain_log(ax.xaxis)
+            plain_log(ax.yaxis)
+    for ax in axes[-1]:
+        ax.set_xlabel('instructions')
+    for row in axes:
+        row[0].set_ylabel('events')
+    fig.tight_layout(rect=(0, 0.35 / fig.get_figheight(), 1, 1))
+    fig.legend(*axes[0, 1].get_legend_handles_labels(), loc='lower center', ncol=2)
+    return fig
+
+
+def draw_path(results, _shown):
+    """Switches and handoffs a packet, by load, for both ways to write the drivers."""
+    models = [m for m in results.ours if results.get(m, 'puller, idle: switches') is not None]
+    if not models:
+        return None
+    fig, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 3.8))
+    width = 0.8 / len(models)
+    for ax, way in zip(axes, ('six steps', 'puller')):
+        for i, m in enumerate(models):
+            xs = [x + (i - (len(models) - 1) / 2) * width for x in range(len(LOADS))]
+            switches = [results.get(m, f'{way}, {load}: switches') for load, _ in LOADS]
+            handoffs = [results.get(m, f'{way}, {load}: handoffs') for load, _ in LOADS]
+            ax.bar(xs, switches, width * 0.92, color=MODEL[m], label=m)
+            ax.bar(xs, handoffs, width * 0.92, bottom=switches, facecolor='none',
+                   edgecolor=MODEL[m], hatch='////', linewidth=0.8)
+        ax.set_xticks(range(len(LOADS)), [text for _, text in LOADS])
+        ax.grid(axis='x', visible=False)
+        ax.set_title('the letter\'s six steps' if way == 'six steps' else 'the puller')
+        ax.set_xlabel('a packet comes (instructions)')
+    axes[0].set_ylabel('switches (solid) and handoffs (hatched)')
+    fig.tight_layout(rect=(0, 0.08, 1, 1))
+    fig.legend(*axes[1].get_legend_handles_labels(), loc='lower center', ncol=4)
+    return fig
+
+
+def draw(results, shown, folder):
+    """All charts, into the folder; the names of those that there are."""
+    names = []
+    for name, make in sorted(globals().items()):
+        if not name.startswith('draw_'):
+            continue
+        fig = make(results, shown)
+        if fig is None:
+            continue
+        names.append(name[5:] + '.svg')
+        fig.savefig(f'{folder}/{names[-1]}', format='svg', bbox_inches='tight', metadata={
+            'Date': None, 'Creator': None, 'Description': f'results {results.digest()}'})
+        plt.close(fig)
+    return names
