@@ -13,7 +13,8 @@
  * what it takes more than that.
  *
  * Contexts: one lwp, and one more for the switch. No locks but those on show. Accounting
- * (hw.intr.acct) is off but in the path that is named for it.
+ * (hw.intr.acct) is off but in the path that is named for it. The divorce begins with a mutex that
+ * is held, so it contains an uncontended enter.
  * Read tools/fastpath next.
  */
 #include "bench.h"
@@ -63,6 +64,13 @@ static bool path_thread(void *arg)
 	return true;
 }
 
+static bool path_blocks(void *arg)
+{
+	mutex_enter(&adaptive);
+	mutex_exit(&adaptive);
+	return path_thread(arg);
+}
+
 static unsigned path_soft_filter(void *arg)
 {
 	bench_edu_quiet(arg);
@@ -91,6 +99,14 @@ static void path_store(void)
 static void path_raise(void)
 {
 	bench_edu_store(&edu, EDU_RAISE);
+}
+
+/* The handler wants what this one holds: it blocks, and goes on at the exit. */
+static void path_divorce(void)
+{
+	mutex_enter(&adaptive);
+	bench_edu_store(&edu, EDU_RAISE);
+	mutex_exit(&adaptive);
 }
 
 static void path_mutex(void)
@@ -162,38 +178,60 @@ static void path_show(const char *name, const char *base, void (*fn)(void))
 
 /* ---- Groups of them ---- */
 
-static int show_interrupt(const char *name, intr_filter_t *filter, intr_thread_t *thread)
+static int show_interrupt(const char *name, void (*fn)(void), intr_filter_t *filter,
+    intr_thread_t *thread)
 {
 	struct intr_handler *ih;
-	int error;
+	int error = intr_establish(edu.be_source, "bench", IPL_NET, 0, filter, thread, &edu, &ih);
 
-	error = intr_establish(edu.be_source, "bench", IPL_NET, 0, filter, thread, &edu, &ih);
 	if (error)
 		return error;
-	path_show(name, "store", path_raise);
+	path_show(name, "store", fn);
 	return intr_disestablish(ih);
 }
 
-static int show_interrupts(void)
+static int show_messages(void)
 {
 	int error = bench_edu_claim(&edu);
 
 	if (error)
 		return error;
-	error = softint_establish("bench", IPL_SOFTNET, path_soft, NULL, &soft);
-	if (error) {
-		bench_edu_release(&edu);
-		return error;
-	}
 	path_show("store", "none", path_store);
-	if ((error = show_interrupt("direct", path_direct_filter, NULL)) == 0 &&
-	    (error = show_interrupt("threaded", path_filter, path_thread)) == 0 &&
-	    (error = show_interrupt("softint", path_soft_filter, NULL)) == 0) {
+	if ((error = show_interrupt("direct", path_raise, path_direct_filter, NULL)) == 0 &&
+	    (error = show_interrupt("threaded", path_raise, path_filter, path_thread)) == 0 &&
+	    (error = show_interrupt("softint", path_raise, path_soft_filter, NULL)) == 0 &&
+	    (error = show_interrupt("divorce", path_divorce, path_filter, path_blocks)) == 0) {
 		sysctl_write("hw.intr.acct", "1");
-		error = show_interrupt("accounted", path_filter, path_thread);
+		error = show_interrupt("accounted", path_raise, path_filter, path_thread);
+		sysctl_write("hw.intr.acct", "0");
 	}
-	softint_disestablish(soft);
 	bench_edu_release(&edu);
+	return error;
+}
+
+static int show_line(void)
+{
+	int error = bench_edu_claim_line(&edu);
+
+	if (error)
+		return error;
+	error = show_interrupt("line", path_raise, path_filter, path_thread);
+	bench_edu_release(&edu);
+	return error;
+}
+
+static int show_interrupts(void)
+{
+	int error = softint_establish("bench", IPL_SOFTNET, path_soft, NULL, &soft);
+
+	if (error)
+		return error;
+	mutex_init(&adaptive, "bench", IPL_NET);
+	error = show_messages();
+	if (error == 0)
+		error = show_line();
+	mutex_destroy(&adaptive);
+	softint_disestablish(soft);
 	return error;
 }
 

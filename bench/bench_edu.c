@@ -11,7 +11,7 @@
 #include "dev/tty.h"
 #include <ithaca/errno.h>
 
-int bench_edu_claim(struct bench_edu *e)
+static int claim(struct bench_edu *e, unsigned how)
 {
 	struct pci_dev *pd = NULL;
 	unsigned n, got, kind;
@@ -32,7 +32,7 @@ int bench_edu_claim(struct bench_edu *e)
 	}
 	e->be_regs = p;
 	e->be_pci = pd;
-	error = pci_intr_alloc(pd, PCI_INTR_MSI, 1, &e->be_source, &got, &kind);
+	error = pci_intr_alloc(pd, how, 1, &e->be_source, &got, &kind);
 	if (error) {
 		pci_unmap_bar(p);
 		pd->pd_driver = NULL;
@@ -40,6 +40,16 @@ int bench_edu_claim(struct bench_edu *e)
 	}
 	pci_command(pd, PCI_COMMAND_MASTER, 0);
 	return 0;
+}
+
+int bench_edu_claim(struct bench_edu *e)
+{
+	return claim(e, PCI_INTR_MSI);
+}
+
+int bench_edu_claim_line(struct bench_edu *e)
+{
+	return claim(e, PCI_INTR_INTX);
 }
 
 void bench_edu_release(struct bench_edu *e)

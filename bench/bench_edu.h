@@ -17,13 +17,15 @@
 
 struct bench_edu {
 	volatile uint32_t *be_regs;
-	struct intr_source *be_source; /* one message of its own */
+	struct intr_source *be_source; /* its message, or its line */
 	struct pci_dev *be_pci;
 };
 
 /* bench_edu_claim - an edu that no driver has. Thread context; may block. ENXIO: none is free, as
- * it says; or what PCI answers. bench_edu_release - give it back. */
+ * it says; or what PCI answers. bench_edu_claim_line - the same, to interrupt by its level line.
+ * bench_edu_release - give it back. */
 int bench_edu_claim(struct bench_edu *e);
+int bench_edu_claim_line(struct bench_edu *e);
 void bench_edu_release(struct bench_edu *e);
 
 /* bench_edu_store - one store of 1 to a register. Any context. */

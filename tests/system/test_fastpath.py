@@ -43,7 +43,7 @@ def test_steps_add_up(shown):
     counts = counts_of(baseline.read_text())
     paths = {path for path, _ in counts}
     assert paths == {'mutex', 'spin', 'spl', 'callout', 'yield', 'direct', 'threaded', 'softint',
-                     'accounted'}
+                     'line', 'divorce', 'accounted'}
     for path in paths:
         steps = {s: n for (p, s), n in counts.items() if p == path}
         assert steps.pop('whole') == sum(steps.values()) and min(steps.values()) > 0, path
@@ -51,6 +51,7 @@ def test_steps_add_up(shown):
     assert steps == ['entry', 'dispatch', 'filter', 'queue', 'choose', 'handoff', 'begin',
                      'handler', 'end', 'return', 'exit', 'whole']
     assert counts['direct', 'whole'] < counts['threaded', 'whole'] < counts['accounted', 'whole']
+    assert counts['threaded', 'whole'] < counts['line', 'whole'] < counts['divorce', 'whole']
     for (path, step), n in counts.items():
         assert re.search(rf'^{path}: .*\n(?:    .*\n)*?    {step} +{n}$', text, re.M), (path, step)
 
