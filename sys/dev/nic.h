@@ -80,7 +80,9 @@ struct nic_ops {
 	int (*no_up)(struct nic *nic);
 	void (*no_down)(struct nic *nic);
 	/* Queue a frame, `cookie` comes back by sent(). Any thread, level up to IPL_TTY. ENOBUFS:
-	 * the ring is full; ENETDOWN: not up, or no link; EMSGSIZE. */
+	 * the ring is full, and the queue's handler will run when it no longer is; ENETDOWN: not
+	 * up, or no link; EMSGSIZE. Of frames queued by the queue's own handler, between begin and
+	 * end, the card may be told once, after nc_end(). */
 	int (*no_send)(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n,
 	    void *cookie);
 	/* Receive all frames, or those for this card and all multicasts. NULL: always all. */

@@ -91,7 +91,7 @@ static void put_frame(struct net_tap *tap, const struct net_frame *nf, const uin
 		n = p->len < left ? p->len : left;
 		put(tap, p->payload, n);
 	}
-	cv_broadcast(&tap->nt_cv);
+	net_wake(&tap->nt_cv);
 	if (tap->nt_notify != NULL)
 		tap->nt_notify(tap->nt_arg);
 }

@@ -14,8 +14,14 @@
  * the first such packet is, puts them in again, a few at a time: in a softint they would keep
  * softclock off for as long as a transfer from here to here lasts.
  *
- * Contexts: thread. Lock order: the core lock, then what a driver takes to send, then the depot of
- * the buffers (nic.c). Nothing but memory is allocated under it. Not for: sockets; there are none.
+ * The lock is taken by turns. A handler that has used up its budget leaves the lock and is back for
+ * it in less time than another CPU needs to see that it was free; with nothing but a mutex, a queue
+ * that never runs dry keeps all others out for seconds. So there is a second mutex, the turn: it is
+ * held by who is next, while he waits, and is the one that the rest wait for.
+ *
+ * Contexts: thread. Lock order: the turn, the core lock, what a driver takes to send, the depot of
+ * the buffers (nic.c); last, that of who sleeps. Nothing but memory is allocated under them. Not
+ * for: sockets; there are none.
  * Read next: card.c, then timers.c, glue.c; net.h for commands.
  */
 #include "core.h"
@@ -35,6 +41,8 @@
 
 /* Locking key: (n) net_mutex. */
 static struct mutex net_mutex;
+static struct mutex net_turn;               /* who is next for net_mutex */
+static struct mutex net_sleep;              /* of the condition variables of net_wait() */
 static uint64_t lock_since;                 /* (n) counter when it was taken */
 static uint64_t enters, contended;          /* (n) */
 static uint64_t waited_ticks, waited_worst; /* (n) */
@@ -47,55 +55,48 @@ static uint64_t loop_packets;  /* (n) */
 
 /* ---- The lock ---- */
 
-static void taken(uint64_t now)
+/* lock - by way of the turn: who comes back for the lock at once finds the turn taken by whom he
+ * kept waiting, and so comes after him. */
+static void lock(void)
 {
-	lock_since = now;
-	enters++;
+	mutex_enter(&net_turn);
+	mutex_enter(&net_mutex);
+	mutex_exit(&net_turn);
 }
 
-static void leaving(void)
+static void unlock(void)
 {
 	uint64_t held = port_counter() - lock_since;
 
 	held_ticks += held;
 	if (held > held_worst)
 		held_worst = held;
+	mutex_exit(&net_mutex);
 }
 
 void net_enter(void)
 {
-	uint64_t begun, now;
+	uint64_t begun = 0, now;
 
 	/* A look ahead, not a try: a try would hide the order of the locks from witness.c. Who
 	 * slips in between is waited for and not counted. */
-	if (mutex_owner(&net_mutex) == NULL) {
-		mutex_enter(&net_mutex);
-		taken(port_counter());
-		return;
-	}
-	begun = port_counter();
-	mutex_enter(&net_mutex);
+	if (mutex_owner(&net_mutex) != NULL || mutex_owner(&net_turn) != NULL)
+		begun = port_counter();
+	lock();
 	now = port_counter();
+	lock_since = now;
+	enters++;
+	if (begun == 0)
+		return;
 	contended++;
 	waited_ticks += now - begun;
 	if (now - begun > waited_worst)
 		waited_worst = now - begun;
-	taken(now);
 }
 
 bool net_locked(void)
 {
 	return mutex_owned(&net_mutex);
-}
-
-int net_wait(struct condvar *cv, uint64_t ns)
-{
-	int error;
-
-	leaving();
-	error = cv_timedwait(cv, &net_mutex, ns);
-	taken(port_counter());
-	return error;
 }
 
 /* ---- To itself ---- */
@@ -163,23 +164,60 @@ static void loop_make(void)
 	net_enter();
 	loop_made = false; /* the next packet tries again */
 	loop_failures++;
-	leaving();
-	mutex_exit(&net_mutex);
+	unlock();
+}
+
+/* loop_kick - packets to itself are somebody's business; true: of an lwp that is to be made. */
+static bool loop_kick(void)
+{
+	bool make = !loop_made;
+
+	if (loop_pending() == NULL)
+		return false;
+	loop_made = true;
+	net_wake(&loop_cv);
+	return make;
 }
 
 void net_exit(void)
 {
-	bool make = false;
+	bool make = loop_kick();
 
-	if (loop_pending() != NULL) {
-		make = !loop_made;
-		loop_made = true;
-		cv_signal(&loop_cv);
-	}
-	leaving();
-	mutex_exit(&net_mutex);
+	unlock();
 	if (make)
 		loop_make();
+}
+
+/* ---- To wait ---- */
+
+int net_wait(struct condvar *cv, uint64_t ns)
+{
+	bool make = loop_kick();
+	int error;
+
+	/* Not cv_wait() with the core lock, which would come back to it past the turn. Who wakes us
+	 * holds the core lock, so he comes after the unlock, and needs the other, so he comes after
+	 * we sleep. */
+	mutex_enter(&net_sleep);
+	unlock();
+	if (make) {
+		mutex_exit(&net_sleep);
+		loop_make();
+		net_enter();
+		return 0; /* as if woken for nothing */
+	}
+	error = cv_timedwait(cv, &net_sleep, ns);
+	mutex_exit(&net_sleep);
+	net_enter();
+	return error;
+}
+
+void net_wake(struct condvar *cv)
+{
+	KASSERT(net_locked(), "%s: woken without the core lock", cv->cv_name);
+	mutex_enter(&net_sleep);
+	cv_broadcast(cv);
+	mutex_exit(&net_sleep);
 }
 
 /* ---- Figures ---- */
@@ -224,7 +262,9 @@ void net_init(void)
 {
 	int error;
 
+	mutex_init(&net_turn, "net turn", IPL_NET);
 	mutex_init(&net_mutex, "net core", IPL_NET);
+	mutex_init(&net_sleep, "net sleep", IPL_NET);
 	cv_init(&loop_cv, "net loop");
 	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		error = sysctl_register(&nodes[i]);

@@ -28,8 +28,11 @@ void net_enter(void);
 void net_exit(void);
 bool net_locked(void);
 
-/* net_wait - with the lock held: until `cv` is signalled, at most `ns`: ETIMEDOUT. Blocks. */
+/* net_wait - with the lock held, which is dropped meanwhile: until `cv` is woken, at most `ns`:
+ * ETIMEDOUT. It may also return 0 for nothing. Blocks. net_wake - wake all who wait there; with the
+ * lock held. */
 int net_wait(struct condvar *cv, uint64_t ns);
+void net_wake(struct condvar *cv);
 
 /* net_timers_start - lwIP's own times begin to run, once there is something to time; the lock is
  * held. net_timers_init - before. */

@@ -79,7 +79,7 @@ static u8_t received(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_ad
 				       : IPH_TTL((const struct ip_hdr *)p->payload);
 	compare(pi->pi_np, p, at + HEADER);
 	pi->pi_done = true;
-	cv_broadcast(&pi->pi_cv);
+	net_wake(&pi->pi_cv);
 	pbuf_free(p);
 	return 1;
 }

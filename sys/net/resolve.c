@@ -46,7 +46,7 @@ static void answered(const char *name, const ip_addr_t *addr, void *arg)
 	qu->qu_found = addr != NULL;
 	if (addr != NULL)
 		qu->qu_addr = *addr;
-	cv_broadcast(&qu->qu_cv);
+	net_wake(&qu->qu_cv);
 	disown(qu);
 }
 

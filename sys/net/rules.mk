@@ -8,8 +8,8 @@ LWIP_SRC := $(addprefix $(LWIP_DIR)/src/, \
 	$(addprefix core/, def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c \
 	stats.c sys.c tcp.c tcp_in.c tcp_out.c udp.c) \
 	$(addprefix core/ipv4/, dhcp.c etharp.c icmp.c igmp.c ip4.c ip4_addr.c ip4_frag.c) \
-	$(addprefix core/ipv6/, dhcp6.c ethip6.c icmp6.c inet6.c ip6.c ip6_addr.c ip6_frag.c mld6.c \
-	nd6.c) netif/ethernet.c)
+	$(addprefix core/ipv6/, dhcp6.c ethip6.c icmp6.c inet6.c ip6.c ip6_addr.c ip6_frag.c \
+	mld6.c nd6.c) netif/ethernet.c)
 LWIP_OBJ = $(addprefix $(B)/,$(LWIP_SRC:.c=.o))
 
 # The folder of ours has the headers of the C library that lwIP asks for.
