@@ -102,10 +102,12 @@ class Machine:
     """One QEMU with its console on a pseudo-terminal."""
 
     def __init__(self, name, cpus=1, mode='mttcg', edu=2, mem=256, args=(), append='',
-                 kernel=None, grub=False, exec_=None, monitor=False, timeout=60):
+                 kernel=None, grub=False, exec_=None, monitor=False, timeout=60, net='none',
+                 nic='igb', forwards=()):
         """Start it. `mode` is 'mttcg' or 'icount'; `args` go to QEMU as they are; `monitor` gives
-        a QMP socket for qmp() and hmp(); `timeout` is what every wait allows by default, in
-        seconds on a plain machine."""
+        a QMP socket for qmp() and hmp(); `net`, `nic` and `forwards` are options of
+        `./ithaca run`; `timeout` is what every wait allows by default, in seconds on a plain
+        machine."""
         if mode not in SLOWER:
             raise ValueError(f'mode {mode!r}: must be one of {MODES}')
         self.name = name
@@ -118,7 +120,10 @@ class Machine:
         self.qmp_events = []
         self.booted = False
         self.status = None
-        options = ['--cpus', str(cpus), '--edu', str(edu), '--mem', str(mem)]
+        options = ['--cpus', str(cpus), '--edu', str(edu), '--mem', str(mem), '--net', net,
+                   '--nic', nic]
+        for forward in forwards:
+            options += ['--forward', forward]
         if mode == 'icount':
             options.append('--icount')
         if append:
