@@ -47,9 +47,11 @@ def test_steps_add_up(shown):
     for path in paths:
         steps = {s: n for (p, s), n in counts.items() if p == path}
         assert steps.pop('whole') == sum(steps.values()) and min(steps.values()) > 0, path
-    steps = [s for p, s in counts if p == 'threaded']
-    assert steps == ['entry', 'dispatch', 'filter', 'queue', 'choose', 'handoff', 'begin',
-                     'handler', 'end', 'return', 'exit', 'whole']
+    for path in ('threaded', 'line'):
+        steps = [s for p, s in counts if p == path and s != 'queue']
+        assert steps == ['entry', 'dispatch', 'filter', 'choose', 'handoff', 'begin', 'handler',
+                         'end', 'return', 'exit', 'whole']
+    assert ('line', 'queue') in counts and ('direct', 'handoff') not in counts
     assert counts['direct', 'whole'] < counts['threaded', 'whole'] < counts['accounted', 'whole']
     assert counts['threaded', 'whole'] < counts['line', 'whole'] < counts['divorce', 'whole']
     for (path, step), n in counts.items():
@@ -78,7 +80,7 @@ def test_the_way_is_shown_instruction_by_instruction(shown):
     assert {'intr_dispatch', 'path_filter', 'port_handoff', 'path_thread'} <= \
         {function for _, function in headings}
     order = [step for step, _ in headings]
-    assert order.index('filter') < order.index('queue') < order.index('handoff') < \
+    assert order.index('filter') < order.index('choose') < order.index('handoff') < \
         order.index('handler') < order.index('end') < order.index('return')
 
 
@@ -98,13 +100,13 @@ def test_counts_are_left_for_programs(shown):
 ], ids=['grown', 'shrunk'])
 def test_a_step_that_changed_is_named(shown, tmp_path, change, message):
     _, now = shown
-    count = counts_of(now.read_text())['threaded', 'queue']
+    count = counts_of(now.read_text())['threaded', 'handoff']
     before = tmp_path / 'before'
-    before.write_text(now.read_text().replace(f'threaded queue {count}\n',
-                                              f'threaded queue {change(count)}\n'))
+    before.write_text(now.read_text().replace(f'threaded handoff {count}\n',
+                                              f'threaded handoff {change(count)}\n'))
     done = fastpath('--check', '--baseline', str(before), '--counts', str(now))
     assert done.returncode == 1, done.stderr
-    assert 'fastpath: threaded, step queue: ' + message.format(change(count), count) \
+    assert 'fastpath: threaded, step handoff: ' + message.format(change(count), count) \
         in done.stdout.splitlines()
     assert UPDATE in done.stdout and done.stdout.count(', step ') == 1
 
