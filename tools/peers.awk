@@ -57,7 +57,8 @@ function intr(name, label) {
 }
 
 function user(name) {
-	row("process: " name, "intr/" name " (acct)", "intr/" name, "user/" name)
+	row("process: " name, "intr/" name " (acct)", "intr/" name,
+		"user/process: " name)
 }
 
 function same(name, theirs, label) {

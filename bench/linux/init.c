@@ -199,11 +199,12 @@ static void measure(int threaded, int32_t base)
 		loss[i] = (int32_t)ticks;
 	}
 	if (!threaded)
-		figure("raise to filter", hard, 0);
+		figure("process: raise to filter", hard, 0);
 	else
-		figure("raise to thread function", thread, 0);
-	figure(threaded ? "whole loss, threaded handler" : "whole loss, direct handler", loss,
-	    base);
+		figure("process: raise to thread function", thread, 0);
+	figure(threaded ? "process: whole loss, threaded handler"
+			: "process: whole loss, direct handler",
+	    loss, base);
 	close(hard_fd);
 	close(thread_fd);
 }

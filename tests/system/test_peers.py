@@ -65,6 +65,7 @@ SAMPLE = [
     figure('linux-off', 'intr', 'whole loss, threaded handler', 4800),
     figure('linux-lean', 'intr', 'whole loss, threaded handler', 4000),
     figure('linux-rt', 'intr', 'whole loss, threaded handler', 5500),
+    figure('linux-lean', 'user', 'process: whole loss, threaded handler', 4800),
     figure('linux', 'lock', 'spin mutex, enter and exit', 21),
     figure('linux', 'lock', 'spin mutex, with interrupts saved', 35),
     figure('linux', 'rate', 'threaded interrupts a second and CPU, of 1', 100000, '1/s'),
@@ -95,6 +96,11 @@ def test_the_table_lays_ours_beside_theirs(table):
     # Shipped, lean; default, off, lean, rt, rt-lean; ratios to default, lean, rt.
     assert rows(table)['whole loss, threaded handler'] == \
         ['200', '160', '5000', '4800', '4000', '5500', '-', '25.0', '25.0', '27.5']
+
+
+def test_a_process_is_set_against_our_kernel(table):
+    assert rows(table)['process: whole loss, threaded handler'] == \
+        ['200', '160', '-', '-', '4800', '-', '-', '-', '30.0', '-']
 
 
 def test_one_of_ours_may_stand_beside_two_of_theirs(table):
@@ -265,10 +271,12 @@ def test_figures_bear_the_names_that_the_table_looks_for():
     with open(os.path.join(harness.ROOT, 'tools', 'peers.awk'), encoding='ascii') as f:
         text = f.read()
     wanted = set(re.findall(r'"(?:intr|lock|sched|work|callout)/([^"]{6,})"', text)) | \
-        set(re.findall(r'\t(?:intr|user)\("([^"]+)"', text)) | \
+        set(re.findall(r'\tintr\("([^"]+)"', text)) | \
+        {'process: ' + name for name in re.findall(r'\tuser\("([^"]+)"', text)} | \
         set(re.findall(r'\trate_row\("[^"]+", "([^"]+)"', text))
     wanted = {re.sub(r'(, 10 others armed|1)$', '', name) for name in wanted}
     ours, theirs = sources('bench'), sources('bench/linux')
     assert len(wanted) > 30
     assert {name for name in wanted if f'"{name}' not in theirs} == ONLY_OURS
-    assert {name for name in wanted if f'"{name}' not in ours} == ONLY_THEIRS
+    assert {name for name in wanted if f'"{name.removeprefix("process: ")}' not in ours} == \
+        ONLY_THEIRS
