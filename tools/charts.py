@@ -10,7 +10,7 @@ import matplotlib
 
 matplotlib.use('svg')
 import matplotlib.pyplot as plt  # noqa: E402  (the backend must be chosen before)
-from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 
 matplotlib.rcParams.update({
     'svg.hashsalt': 'ithaca', 'svg.fonttype': 'none', 'font.family': 'sans-serif',
@@ -133,7 +133,7 @@ def draw_cpus(results, _shown):
     for ax in left, right:
         ax.set_xscale('log', base=2)
         ax.set_xticks(CPUS)
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.25 * ax.get_ylim()[1] if ax is left else 110)
         ax.xaxis.set_major_formatter(FuncFormatter(thousands))
         ax.set_xlabel('CPUs at once')
     left.set_title('Instructions an interrupt, exact')
@@ -169,6 +169,7 @@ def draw_latency(results, _shown):
             ax.set_title(f'{m}: raise to {"filter" if what == "filter" else "thread function"}')
             plain_log(ax.xaxis)
             plain_log(ax.yaxis)
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for ax in axes[-1]:
         ax.set_xlabel('instructions')
     for row in axes:
