@@ -564,11 +564,11 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 	return pinned;
 }
 
-void ithread_leaving(struct lwp *l)
+void ithread_leaving_it(struct lwp *l)
 {
 	bool intr;
 
-	if (l->l_pinned == NULL || l->l_basepri == PRI_IPL(l->l_level))
+	if (l->l_basepri == PRI_IPL(l->l_level))
 		return;
 	intr = port_intr_disable();
 	ithread_setpri(l, PRI_IPL(l->l_level));

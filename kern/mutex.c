@@ -32,6 +32,7 @@
  */
 #include <ithaca/mutex.h>
 
+#include <ithaca/hint.h>
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -78,25 +79,38 @@ bool mutex_owned(const struct mutex *m)
 
 /* ---- Spin ---- */
 
-void mutex_spin_enter(struct mutex *m)
+/* Interrupts off, at the mutex's level: from the first spin mutex entered to the last one left. */
+static inline void mutex_spin_raise(struct lwp *l, const struct mutex *m, bool intr)
 {
-	bool intr = port_intr_disable();
-	struct lwp *l = curlwp;
-
-	witness_spin_check(m);
 	if (l->l_spin_depth++ == 0) {
 		l->l_spin_intr = intr;
 		l->l_spin_ipl = l->l_ipl;
 	}
 	if (l->l_ipl < m->m_ipl)
 		l->l_ipl = m->m_ipl;
-	/* Acquire: pairs with the release in mutex_spin_exit(). */
-	while (atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire)) {
-		while (atomic_load_explicit(&m->m_held, memory_order_relaxed) && !panicking())
+}
+
+/* Apart, so that who does not wait keeps nothing. */
+static void __attribute__((noinline)) mutex_spin_wait(struct mutex *m)
+{
+	do {
+		while (atomic_load_explicit(&m->m_held, memory_order_relaxed)) {
+			if (panicking())
+				return;
 			port_pause();
-		if (panicking())
-			return;
-	}
+		}
+	} while (atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire));
+}
+
+void mutex_spin_enter(struct mutex *m)
+{
+	bool intr = port_intr_disable();
+
+	witness_spin_check(m);
+	mutex_spin_raise(curlwp, m, intr);
+	/* Acquire: pairs with the release in mutex_spin_exit(). */
+	if (unlikely(atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire)))
+		mutex_spin_wait(m);
 	witness_spin_hold(m);
 }
 
@@ -125,12 +139,7 @@ static inline __attribute__((always_inline)) bool mutex_spin_tryenter(struct mut
 		port_intr_restore(intr);
 		return false;
 	}
-	if (l->l_spin_depth++ == 0) {
-		l->l_spin_intr = intr;
-		l->l_spin_ipl = l->l_ipl;
-	}
-	if (l->l_ipl < m->m_ipl)
-		l->l_ipl = m->m_ipl;
+	mutex_spin_raise(l, m, intr);
 	witness_spin_tried(m);
 	return true;
 }

@@ -36,6 +36,7 @@
 #include <ithaca/sched.h>
 
 #include <ithaca/clock.h>
+#include <ithaca/hint.h>
 #include <ithaca/intr.h>
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
@@ -201,30 +202,11 @@ void sched_setpri(struct lwp *l, uint8_t pri)
 
 /* ---- The switch ---- */
 
-void sched_switch(void)
+/* `next`, which is on no queue, runs instead of `l`, which has been put where it belongs. The run
+ * queue is locked; it is not when this returns, in the next life of `l`. */
+static inline void sched_run(struct cpu *ci, struct lwp *l, struct lwp *next)
 {
-	struct lwp *l = curlwp, *next;
-	struct cpu *ci = curcpu();
-
-	if (l == ci->ci_idle)
-		sched_busy(ci);
-	if (l->l_pinned != NULL) {
-		next = ithread_divorce(ci, l);
-	} else {
-		next = runq_pick(ci);
-		next->l_state = LWP_ONPROC;
-		/* Relaxed: only who acquires the 0 of port_switch() draws conclusions. */
-		atomic_store_explicit(&next->l_running, 1, memory_order_relaxed);
-		ci->ci_onproc = next;
-	}
-	if (l->l_state != LWP_RUN || l->l_expired)
-		l->l_slice_ns = 0; /* else preempted: its slice goes on when it does */
-	l->l_expired = false;
-	if (next == l) {
-		spin_unlock(&ci->ci_rq_lock);
-		return;
-	}
-	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0) {
+	if (likely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0)) {
 		slice_start(ci);
 		if (sched_left(ci) != 0)
 			sched_offer(ci);
@@ -237,8 +219,41 @@ void sched_switch(void)
 	port_switch(l, next);
 }
 
+/* It was chosen, off the queue: what runs. */
+static inline void sched_chosen(struct cpu *ci, struct lwp *next)
+{
+	next->l_state = LWP_ONPROC;
+	/* Relaxed: only who acquires the 0 of port_switch() draws conclusions. */
+	atomic_store_explicit(&next->l_running, 1, memory_order_relaxed);
+	ci->ci_onproc = next;
+}
+
+void sched_switch(void)
+{
+	struct lwp *l = curlwp, *next;
+	struct cpu *ci = curcpu();
+
+	if (l == ci->ci_idle)
+		sched_busy(ci);
+	if (l->l_pinned != NULL) {
+		next = ithread_divorce(ci, l);
+	} else {
+		next = runq_pick(ci);
+		sched_chosen(ci, next);
+	}
+	if (l->l_state != LWP_RUN || l->l_expired)
+		l->l_slice_ns = 0; /* else preempted: its slice goes on when it does */
+	l->l_expired = false;
+	if (next == l)
+		spin_unlock(&ci->ci_rq_lock);
+	else
+		sched_run(ci, l, next);
+}
+
 bool sched_preemptible(const struct lwp *l)
 {
+	if (likely(l->l_gate == 0 && l->l_pinned == NULL))
+		return true;
 	/* Who runs instead of an attached ithread is the lwp beneath: if that one may not be
 	 * preempted in its turn, nothing is won but that it comes before both. */
 	for (; l != NULL; l = l->l_pinned)
@@ -286,20 +301,45 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 	return now_ns + SLICE_NS;
 }
 
+/* An equal waits, and `l` is an ordinary lwp: the first of the queue out, `l` to its end. Neither
+ * the map nor the best priority changes. The queue is locked. */
+static inline struct lwp *runq_rotate(struct cpu *ci, struct lwp *l, unsigned pri)
+{
+	struct list *queue = &ci->ci_rq[pri];
+	struct lwp *next = container_of(queue->next, struct lwp, l_runq);
+
+	list_remove(&next->l_runq);
+	list_insert_before(queue, &l->l_runq);
+	if (unlikely((l->l_flags ^ next->l_flags) & LWP_BOUND)) {
+		runq_count(ci, next, -1u);
+		runq_count(ci, l, 1);
+	}
+	return next;
+}
+
 void sched_yield(void)
 {
-	struct lwp *l = curlwp;
+	struct lwp *l = curlwp, *next;
 	struct cpu *ci = curcpu();
+	unsigned pri = lwp_pri(l);
 
-	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < lwp_pri(l) ||
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < pri ||
 	    !sched_preemptible(l) || l == ci->ci_idle)
 		return;
 	ithread_leaving(l);
 	spin_lock(&ci->ci_rq_lock);
 	l->l_state = LWP_RUN;
 	l->l_slice_ns = 0; /* given up */
-	runq_insert(ci, l, false);
-	sched_switch();
+	if (unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != lwp_pri(l) ||
+		l->l_pinned != NULL)) {
+		runq_insert(ci, l, false);
+		sched_switch();
+		return;
+	}
+	next = runq_rotate(ci, l, lwp_pri(l));
+	sched_chosen(ci, next);
+	l->l_expired = false;
+	sched_run(ci, l, next);
 }
 
 void sched_poked(struct cpu *ci)

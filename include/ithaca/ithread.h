@@ -56,8 +56,14 @@ void ithread_check(void);
 /* intr_return - interrupts back on if they were (`on`), after what became pending has run. */
 static inline void intr_return(bool on)
 {
+	struct cpu *ci;
+	struct lwp *l;
+
 	if (on) {
-		ithread_exit();
+		ci = curcpu();
+		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+		if (unlikely(!ithread_nothing(ci, l)))
+			ithread_exit_to(ci, l);
 		port_intr_enable();
 	}
 }
@@ -125,7 +131,12 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);
 /* ithread_leaving - curlwp is about to block or be preempted: its priority becomes that of what it
  * runs. Before its place in a queue is found; that queue's lock may be held. Nothing for an
  * ordinary lwp. ithread_staying - it did not block after all. Interrupts off, no lock held. */
-void ithread_leaving(struct lwp *l);
+void ithread_leaving_it(struct lwp *l);
+static inline void ithread_leaving(struct lwp *l)
+{
+	if (unlikely(l->l_pinned != NULL))
+		ithread_leaving_it(l);
+}
 void ithread_staying(struct lwp *l);
 
 /* ithread_init - for cpu.c: once, first of all. */
