@@ -212,13 +212,28 @@ static void card_end(struct nic *nic, unsigned queue)
 	net_exit();
 }
 
-static void card_input(struct nic *nic, struct nic_buf *nb)
+/* breathe - between two frames others may have the lock; the interface may have gone meanwhile. */
+static struct card *breathe(struct nic *nic, unsigned queue)
 {
 	struct card *ca = nic->nic_stack;
+
+	if (ca != NULL)
+		ca->ca_queue = QUEUE_NONE;
+	net_breathe();
+	ca = nic->nic_stack;
+	if (ca != NULL)
+		ca->ca_queue = queue;
+	return ca;
+}
+
+static void card_input(struct nic *nic, struct nic_buf *nb)
+{
+	struct card *ca;
 	struct pbuf *p;
 	unsigned check = NETIF_CHECKSUM_ENABLE_ALL;
 
 	KASSERT(net_locked(), "%s: a frame outside begin and end", nic->nic_name);
+	ca = breathe(nic, nb->nb_queue);
 	if (ca == NULL || nb->nb_len < SIZEOF_ETH_HDR || nb->nb_len > NIC_BUF_SIZE) {
 		if (ca != NULL)
 			ca->ca_stats.cs_in_short++;

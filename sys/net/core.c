@@ -37,7 +37,8 @@
 #include <lwip/ip.h>
 #include <lwip/netif.h>
 
-#define LOOP_BUDGET 64 /* packets to itself between two releases of the lock */
+#define BREATH (100 * NS_PER_US) /* that a handler keeps others waiting before it lets them in */
+#define LOOP_BUDGET 64           /* packets to itself between two releases of the lock */
 
 /* Locking key: (n) net_mutex. */
 static struct mutex net_mutex;
@@ -47,6 +48,8 @@ static uint64_t lock_since;                 /* (n) counter when it was taken */
 static uint64_t enters, contended;          /* (n) */
 static uint64_t waited_ticks, waited_worst; /* (n) */
 static uint64_t held_ticks, held_worst;     /* (n) */
+static uint64_t breaths;                    /* (n) */
+static uint64_t breath_ticks;               /* (a) BREATH in ticks */
 
 static struct condvar loop_cv;
 static bool loop_made;         /* (n) the lwp exists, or is being made */
@@ -92,6 +95,15 @@ void net_enter(void)
 	waited_ticks += now - begun;
 	if (now - begun > waited_worst)
 		waited_worst = now - begun;
+}
+
+void net_breathe(void)
+{
+	if (mutex_owner(&net_turn) == NULL || port_counter() - lock_since < breath_ticks)
+		return;
+	unlock();
+	net_enter();
+	breaths++;
 }
 
 bool net_locked(void)
@@ -253,6 +265,7 @@ static struct sysctl nodes[] = {
     TIME("net.lock.wait_max_us", "microseconds of the longest wait", (uintptr_t)&waited_worst),
     TIME("net.lock.held_us", "microseconds that it was held", (uintptr_t)&held_ticks),
     TIME("net.lock.held_max_us", "microseconds of the longest hold", (uintptr_t)&held_worst),
+    COUNT("net.lock.breaths", "times that a handler let others in", (uintptr_t)&breaths),
     COUNT("net.loop.packets", "packets from this machine to itself", (uintptr_t)&loop_packets),
     COUNT("net.loop.failures", "times that their lwp was not to be made",
 	(uintptr_t)&loop_failures),
@@ -266,13 +279,20 @@ void net_init(void)
 	mutex_init(&net_mutex, "net core", IPL_NET);
 	mutex_init(&net_sleep, "net sleep", IPL_NET);
 	cv_init(&loop_cv, "net loop");
+	/* Ticks of the counter in BREATH, from how many nanoseconds a million of them are. */
+	breath_ticks = BREATH * 1000000 / port_counter_to_ns(1000000);
 	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		error = sysctl_register(&nodes[i]);
 		if (error != 0)
 			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
 	}
 	net_glue_init();
-	net_timers_init();
+	error = net_timers_init();
+	if (error != 0) {
+		kprintf("net: no softint for its times: %s: there is no network\n",
+		    errno_name(error));
+		return;
+	}
 	net_enter();
 	lwip_init(); /* makes lo */
 	net_exit();

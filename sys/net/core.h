@@ -28,6 +28,10 @@ void net_enter(void);
 void net_exit(void);
 bool net_locked(void);
 
+/* net_breathe - with the lock held, and lwIP in the midst of nothing: if somebody waits for it
+ * and it has been held for long, let him have it first. May block. */
+void net_breathe(void);
+
 /* net_wait - with the lock held, which is dropped meanwhile: until `cv` is woken, at most `ns`:
  * ETIMEDOUT. It may also return 0 for nothing. Blocks. net_wake - wake all who wait there; with the
  * lock held. */
@@ -35,8 +39,8 @@ int net_wait(struct condvar *cv, uint64_t ns);
 void net_wake(struct condvar *cv);
 
 /* net_timers_start - lwIP's own times begin to run, once there is something to time; the lock is
- * held. net_timers_init - before. */
-void net_timers_init(void);
+ * held. net_timers_init - before: ENOMEM. */
+int net_timers_init(void);
 void net_timers_start(void);
 
 /* net_heap - bytes that lwIP's heap has out now, and the most that it may have. Any context. */

@@ -5,15 +5,17 @@
  *	nc 127.0.0.1 2002 > frames.pcap	(with the port forwarded to the machine)
  *
  * Off until net_pcap(true), for it shows everybody's packets to anybody. A connection is a tap
- * (capture.c) and a callout: what is captured wakes the callout a little later, because it happens
- * in the midst of lwIP, and the callout writes whole records for as long as TCP takes them. A
+ * (capture.c). What is captured rings a callout a little later, because it happens in the midst of
+ * lwIP; the callout schedules a softint, which may wait for the core lock and writes whole records
+ * for as long as TCP takes them. A
  * reader who is too slow loses frames, never parts of one. His own connection is left out.
  *
  * The file has nanoseconds (magic a1b23c4d) since the machine started, and Ethernet frames of at
  * most SNAP bytes. The format is that of the IETF draft "PCAP Capture File Format".
  *
- * Contexts: callbacks of lwIP, and softclock's. Lock: the core lock. A connection is freed by its
- * own callout alone, so that no callback has to wait for it. Read next: app/cmd_netdump.c.
+ * Contexts: callbacks of lwIP, softclock's and softnet's softints. Lock: the core lock. The callout
+ * and the softint are of all connections together and stay; a connection is freed by the softint
+ * alone. Read next: app/cmd_netdump.c.
  */
 #include "core.h"
 
@@ -21,6 +23,7 @@
 #include <ithaca/callout.h>
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
+#include <ithaca/softint.h>
 #include <ithaca/string.h>
 #include <lwip/tcp.h>
 
@@ -42,14 +45,17 @@ struct record {
 
 /* Lock key: (n) the core lock; (a) set once. */
 struct reader {
-	struct tcp_pcb *rd_pcb; /* (n) NULL: it has gone */
-	struct net_tap *rd_tap; /* (n) */
-	struct callout rd_callout;
+	struct reader *rd_next;  /* (n) */
+	struct tcp_pcb *rd_pcb;  /* (n) NULL: it has gone */
+	struct net_tap *rd_tap;  /* (n) */
 	struct record rd_record; /* (n) being written */
 	size_t rd_pending;       /* (n) its bytes, if it is not written yet */
 };
 
 static struct tcp_pcb *listener; /* (n) */
+static struct reader *readers;   /* (n) */
+static struct callout soon;
+static struct softint *softint; /* (a) NULL until the first net_pcap() */
 
 /* write_records - as many as there is room for. */
 static void write_records(struct reader *rd)
@@ -77,38 +83,44 @@ static void write_records(struct reader *rd)
 	(void)tcp_output(rd->rd_pcb);
 }
 
-/* run - the callout's: writes, or ends it all. */
+/* run - the softint's: everybody's records; who has gone is freed. */
 static void run(void *arg)
 {
-	struct reader *rd = arg;
-	bool gone;
+	struct reader **at = &readers, *rd;
 
+	(void)arg;
 	net_enter();
-	gone = rd->rd_pcb == NULL;
-	if (gone)
+	while ((rd = *at) != NULL) {
+		if (rd->rd_pcb != NULL) {
+			write_records(rd);
+			at = &rd->rd_next;
+			continue;
+		}
+		*at = rd->rd_next;
 		net_tap_unlink(rd->rd_tap);
-	else
-		write_records(rd);
-	net_exit();
-	if (gone) {
-		callout_destroy(&rd->rd_callout);
 		kmem_free(rd, sizeof(*rd));
 	}
+	net_exit();
+}
+
+static void ring(void *arg)
+{
+	(void)arg;
+	softint_schedule(softint);
 }
 
 static void captured(void *arg)
 {
-	struct reader *rd = arg;
-
-	if (rd->rd_pcb != NULL && !callout_pending(&rd->rd_callout))
-		(void)callout_schedule(&rd->rd_callout, SOON);
+	(void)arg;
+	if (!callout_pending(&soon))
+		(void)callout_schedule(&soon, SOON);
 }
 
-/* leave - the connection is no more: the callout does the rest. */
+/* leave - the connection is no more: the softint does the rest. */
 static void leave(struct reader *rd)
 {
 	rd->rd_pcb = NULL;
-	(void)callout_schedule(&rd->rd_callout, 0);
+	softint_schedule(softint);
 }
 
 static void failed(void *arg, err_t err)
@@ -167,8 +179,8 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 		return ERR_MEM;
 	}
 	rd->rd_pcb = pcb;
-	callout_init(&rd->rd_callout);
-	callout_setfunc(&rd->rd_callout, run, rd);
+	rd->rd_next = readers;
+	readers = rd;
 	net_tap_notify(rd->rd_tap, NET_PCAP_PORT, captured, rd);
 	tcp_arg(pcb, rd);
 	tcp_recv(pcb, received);
@@ -196,10 +208,22 @@ static int listen(void)
 	return 0;
 }
 
+/* make_softint - once; without the lock, since it blocks. Commands come one at a time. */
+static int make_softint(void)
+{
+	if (softint != NULL)
+		return 0;
+	callout_init(&soon);
+	callout_setfunc(&soon, ring, NULL);
+	return softint_establish("net pcap", IPL_SOFTNET, run, NULL, &softint);
+}
+
 int net_pcap(bool on)
 {
-	int error = 0;
+	int error = make_softint();
 
+	if (error != 0)
+		return error;
 	net_enter();
 	if (on && listener == NULL) {
 		error = listen();

@@ -8,14 +8,19 @@
  * comes up: a machine without one is not woken by a network that it has not. TCP's is another: it
  * runs while there are connections, to other machines or to this one, and stops with the last.
  *
- * Contexts: softclock softints, which wait here for the core lock; what else runs on that CPU's
- * softclock waits with them, for as long as a handler's run takes at most. Lock: the core lock.
+ * A callout only notes that its row is due, and schedules a softint at IPL_SOFTNET, which takes the
+ * core lock and does what is due: who waits for the lock is that softint, and not softclock with
+ * everybody else's callouts. Rows that are due together cost one turn at the lock.
+ *
+ * Contexts: softclock's and softnet's softints. Lock: the core lock, in the second alone.
  * Not for: times of services, which use tcp_poll() or callouts of their own. Read next: card.c.
  */
 #include "core.h"
 
 #include <ithaca/callout.h>
 #include <ithaca/clock.h>
+#include <ithaca/softint.h>
+#include <lwip/dhcp.h>
 #include <lwip/dhcp6.h>
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
@@ -26,13 +31,13 @@
 #include <lwip/nd6.h>
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/timeouts.h>
-
-#include <lwip/dhcp.h>
+#include <stdatomic.h>
 
 static struct timer {
 	uint32_t ti_ms;
 	void (*ti_fn)(void);
 	struct callout ti_callout;
+	_Atomic bool ti_due; /* (~) set by the callout, taken by the softint: release, acquire */
 } timers[] = {
     {.ti_ms = IP_TMR_INTERVAL, .ti_fn = ip_reass_tmr},
     {.ti_ms = ARP_TMR_INTERVAL, .ti_fn = etharp_tmr},
@@ -47,28 +52,42 @@ static struct timer {
 };
 #define TIMERS (sizeof(timers) / sizeof(timers[0]))
 
-static struct callout tcp_callout;
-static bool tcp_armed; /* under the core lock: the callout is pending, or about to run */
+static struct timer tcp_timer = {.ti_ms = TCP_TMR_INTERVAL, .ti_fn = tcp_tmr};
+static bool tcp_armed; /* under the core lock: the callout is pending, or the row is due */
 static bool started;   /* same */
+static struct softint *softint;
 
-static void timer_run(void *arg)
+/* ring - the callouts' function. */
+static void ring(void *arg)
 {
 	struct timer *ti = arg;
 
-	net_enter();
-	ti->ti_fn();
-	net_exit();
+	atomic_store_explicit(&ti->ti_due, true, memory_order_release); /* pairs with do_if_due() */
+	softint_schedule(softint);
 }
 
-/* tcp_run - as long as there is a connection. A new one arms it anew by tcp_timer_needed(). */
-static void tcp_run(void *arg)
+static bool do_if_due(struct timer *ti)
+{
+	/* Acquire: pairs with the release in ring(). */
+	if (!atomic_exchange_explicit(&ti->ti_due, false, memory_order_acquire))
+		return false;
+	ti->ti_fn();
+	return true;
+}
+
+/* run - the softint's: what is due. TCP's goes on while there is a connection; a new one arms it
+ * anew by tcp_timer_needed(). */
+static void run(void *arg)
 {
 	(void)arg;
 	net_enter();
-	tcp_tmr();
-	tcp_armed = tcp_active_pcbs != NULL || tcp_tw_pcbs != NULL;
-	if (tcp_armed)
-		(void)callout_schedule(&tcp_callout, TCP_TMR_INTERVAL * NS_PER_MS);
+	for (unsigned i = 0; i < TIMERS; i++)
+		(void)do_if_due(&timers[i]);
+	if (do_if_due(&tcp_timer)) {
+		tcp_armed = tcp_active_pcbs != NULL || tcp_tw_pcbs != NULL;
+		if (tcp_armed)
+			(void)callout_schedule(&tcp_timer.ti_callout, TCP_TMR_INTERVAL * NS_PER_MS);
+	}
 	net_exit();
 }
 
@@ -78,7 +97,7 @@ void tcp_timer_needed(void)
 	if (tcp_armed || (tcp_active_pcbs == NULL && tcp_tw_pcbs == NULL))
 		return;
 	tcp_armed = true;
-	(void)callout_schedule(&tcp_callout, TCP_TMR_INTERVAL * NS_PER_MS);
+	(void)callout_schedule(&tcp_timer.ti_callout, TCP_TMR_INTERVAL * NS_PER_MS);
 }
 
 /* What lwip_init() calls. */
@@ -86,15 +105,16 @@ void sys_timeouts_init(void)
 {
 }
 
-void net_timers_init(void)
+int net_timers_init(void)
 {
 	for (unsigned i = 0; i < TIMERS; i++) {
 		callout_init(&timers[i].ti_callout);
-		callout_setfunc(&timers[i].ti_callout, timer_run, &timers[i]);
+		callout_setfunc(&timers[i].ti_callout, ring, &timers[i]);
 		callout_tolerance(&timers[i].ti_callout, timers[i].ti_ms * NS_PER_MS / 10);
 	}
-	callout_init(&tcp_callout);
-	callout_setfunc(&tcp_callout, tcp_run, NULL);
+	callout_init(&tcp_timer.ti_callout);
+	callout_setfunc(&tcp_timer.ti_callout, ring, &tcp_timer);
+	return softint_establish("net times", IPL_SOFTNET, run, NULL, &softint);
 }
 
 void net_timers_start(void)
