@@ -54,6 +54,19 @@ static bool option(const char *cmdline, const char *name, char *value, size_t si
 	return false;
 }
 
+/* cards_wanted - by the network: unless net=off. */
+static bool cards_wanted(const struct boot_info *boot)
+{
+	char text[8];
+
+	if (!option(boot->cmdline, "net", text, sizeof(text)) || strcmp(text, "on") == 0)
+		return true;
+	if (strcmp(text, "off") == 0)
+		return false;
+	kprintf("command line: net=%s: must be on or off; ignored\n", text);
+	return true;
+}
+
 static unsigned cpu_limit(const struct boot_info *boot)
 {
 	char text[16];
@@ -168,7 +181,7 @@ void sys_main(const struct boot_info *boot)
 	nic_init();
 	start_devices();
 	if (net_wanted(boot))
-		net_init();
+		net_init(cards_wanted(boot));
 	kprintf("up after %llu ms; `help` lists the commands\n",
 	    (unsigned long long)(clock_ns() / NS_PER_MS));
 	check("shell", shell_start());

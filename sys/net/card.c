@@ -421,5 +421,8 @@ static const struct nic_client client = {
 
 void net_card_init(void)
 {
-	nic_client_set(&client);
+	int error = nic_client_set(&client);
+
+	if (error != 0)
+		kprintf("net: the cards are another's: %s\n", errno_name(error));
 }

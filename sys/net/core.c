@@ -271,7 +271,7 @@ static struct sysctl nodes[] = {
 	(uintptr_t)&loop_failures),
 };
 
-void net_init(void)
+void net_init(bool cards)
 {
 	int error;
 
@@ -297,5 +297,6 @@ void net_init(void)
 	lwip_init(); /* makes lo */
 	net_exit();
 	net_services_start();
-	net_card_init();
+	if (cards)
+		net_card_init();
 }
