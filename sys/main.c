@@ -54,19 +54,6 @@ static bool option(const char *cmdline, const char *name, char *value, size_t si
 	return false;
 }
 
-/* cards_wanted - by the network: unless net=off. */
-static bool cards_wanted(const struct boot_info *boot)
-{
-	char text[8];
-
-	if (!option(boot->cmdline, "net", text, sizeof(text)) || strcmp(text, "on") == 0)
-		return true;
-	if (strcmp(text, "off") == 0)
-		return false;
-	kprintf("command line: net=%s: must be on or off; ignored\n", text);
-	return true;
-}
-
 static unsigned cpu_limit(const struct boot_info *boot)
 {
 	char text[16];
@@ -80,8 +67,8 @@ static unsigned cpu_limit(const struct boot_info *boot)
 	return CPU_MAX;
 }
 
-/* The network takes all cards, unless they are left to the command `nic`. */
-static bool net_wanted(const struct boot_info *boot)
+/* cards_wanted - the network takes all cards, unless they are left to the command `nic`. */
+static bool cards_wanted(const struct boot_info *boot)
 {
 	char text[8];
 
@@ -180,8 +167,7 @@ void sys_main(const struct boot_info *boot)
 		kprintf("tty: %s: nobody to read from\n", errno_name(error));
 	nic_init();
 	start_devices();
-	if (net_wanted(boot))
-		net_init(cards_wanted(boot));
+	net_init(cards_wanted(boot));
 	kprintf("up after %llu ms; `help` lists the commands\n",
 	    (unsigned long long)(clock_ns() / NS_PER_MS));
 	check("shell", shell_start());

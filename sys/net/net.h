@@ -20,7 +20,8 @@
 #define NET_PING_MAX 65507 /* bytes of data in one IPv4 echo; 65487 with IPv6 */
 
 /* net_init - start the stack, its services, and every card that there is or will be; with `cards`
- * false, none. Once, after nic_init(), by main. A machine without a card has lo, and nothing runs. */
+ * false, none. Once, after nic_init(), by main. A machine without a card has lo, and nothing
+ * runs. */
 void net_init(bool cards);
 
 /* ---- Interfaces (config.c) ---- */
