@@ -26,6 +26,7 @@
 
 #define CALIBRATION_TURNS 1000
 #define CALIBRATION_NOPS 100
+#define CALIBRATION_TRIES 8 /* of which the least counts: no clock came in between */
 #define BUCKETS (32 * BENCH_BUCKETS_MAX)
 
 struct group {
@@ -218,7 +219,7 @@ void bench_histogram(struct bench *b, uint32_t base)
 
 /* ---- The command ---- */
 
-static uint64_t calibrate(bool nops)
+static uint64_t calibrate_once(bool nops)
 {
 	uint64_t before = port_counter();
 	unsigned i;
@@ -232,20 +233,33 @@ static uint64_t calibrate(bool nops)
 	return port_counter() - before;
 }
 
+static uint64_t calibrate(bool nops)
+{
+	uint64_t ticks, least = UINT64_MAX;
+	unsigned i;
+
+	for (i = 0; i < CALIBRATION_TRIES; i++) {
+		ticks = calibrate_once(nops);
+		least = ticks < least ? ticks : least;
+	}
+	return least;
+}
+
 /* So many instructions more, and how many ticks more: what one tick is. */
 static void bench_calibrate(void)
 {
 	uint64_t empty = calibrate(false), full = calibrate(true);
+	uint64_t more = full > empty ? full - empty : 0; /* a noisy clock may say less */
 	const unsigned nops = CALIBRATION_TURNS * CALIBRATION_NOPS;
 
-	exact = full - empty == nops;
+	exact = more == nops;
 	tty_printf("calibration: %u instructions more took %llu ticks more: %s\n", nops,
-	    (unsigned long long)(full - empty),
+	    (unsigned long long)more,
 	    exact ? "one tick is one instruction" : "figures are ticks of a clock");
 	group_now = "calibration";
 	if (sysctl_read("hw.intr.model", model, sizeof(model)) != 0)
 		kstrlcpy(model, "handoff", sizeof(model)); /* the only one, if nobody says */
-	bench_value("ticks an instruction", "ticks", full - empty, nops, nops);
+	bench_value("ticks an instruction", "ticks", more, nops, nops);
 	tty_printf("%-47s %7s %7s %7s %7s\n", "figure", "min", "median", "p99", "max");
 }
 
