@@ -182,7 +182,7 @@ void vtnet_watch(void *arg)
 	struct vtnet *sc = arg;
 	uint8_t status = virtio_status(&sc->sc_virtio);
 
-	if ((status & VIRTIO_NEEDS_RESET) != 0 || status == VIRTIO_GONE)
+	if ((status & VIRTIO_NEEDS_RESET) != 0 || (status & VIRTIO_DRIVER_OK) == 0)
 		vtnet_event_post(sc, VTNET_EV_CONFIG);
 }
 
@@ -255,7 +255,7 @@ static bool event_up(struct vtnet *sc, unsigned events)
 	uint8_t status = virtio_status(&sc->sc_virtio);
 	bool by_hand = (events & VTNET_EV_RESET) != 0;
 
-	if (status == VIRTIO_GONE) {
+	if (virtio_gone(&sc->sc_virtio)) {
 		if (!sc->sc_gone)
 			kprintf("%s: the card is gone\n", sc->sc_nic.nic_name);
 		sc->sc_gone = true;
@@ -266,6 +266,9 @@ static bool event_up(struct vtnet *sc, unsigned events)
 		sc->sc_window = 0;
 	else if ((status & VIRTIO_NEEDS_RESET) != 0 && sc->sc_started)
 		kprintf("%s: the card needs a reset\n", sc->sc_nic.nic_name);
+	else if ((status & VIRTIO_DRIVER_OK) == 0 && sc->sc_started)
+		kprintf("%s: the card lost its state (0x%x), and is reset\n",
+		    sc->sc_nic.nic_name, status);
 	else if ((events & VTNET_EV_BROKEN) == 0 || !sc->sc_started)
 		return sc->sc_started && vtnet_link_read(sc);
 	return event_restart(sc, by_hand || window_room(sc));

@@ -11,8 +11,9 @@
  * it stayed, vectors and queues, DRIVER_OK. A device keeps nothing over a reset, so the driver
  * above begins anew each time, and a reset in the midst of traffic is the same as the first start.
  *
- * A device that was pulled out answers every read with ones. Status 0xff is no state that there
- * is, so it means that; a loop that waits for the device ends at it.
+ * A device that was pulled out, or whose slot has no power, answers no read; that gives ones, in
+ * configuration space always, for registers on most machines (virtio_gone()). Status 0xff is no
+ * state that there is, so a loop that waits for the device ends at it.
  *
  * Contexts: as the header says; no locks, one caller at a time. Invariants: none of its own. Not
  * for: legacy devices without the capabilities, virtio over MMIO. Read next: virtqueue.c,
@@ -123,6 +124,11 @@ uint8_t virtio_status(struct virtio *vi)
 	return read8(vi, COMMON, COMMON_STATUS);
 }
 
+bool virtio_gone(struct virtio *vi)
+{
+	return virtio_status(vi) == VIRTIO_GONE || pci_read16(vi->vi_pci, PCI_ID) == 0xffff;
+}
+
 uint8_t virtio_isr(struct virtio *vi)
 {
 	return read8(vi, ISR, 0);
@@ -221,6 +227,8 @@ int virtio_reset(struct virtio *vi)
 	uint64_t until = clock_ns() + RESET_NS;
 	uint8_t status;
 
+	if (virtio_gone(vi))
+		return ENXIO;
 	common8(vi, COMMON_STATUS, 0);
 	/* 4.1.4.3.2: the reset is over when 0 is read back. */
 	while ((status = virtio_status(vi)) != 0) {

@@ -79,8 +79,9 @@ void virtio_driver_ok(struct virtio *vi);
 void virtio_fail(struct virtio *vi);
 
 /* virtio_status - VIRTIO_ACKNOWLEDGE and so on. virtio_isr - VIRTIO_ISR_*; reading it clears it and
- * drops the pin. Any context. */
+ * drops the pin. virtio_gone - nobody is there any more. Any context. */
 uint8_t virtio_status(struct virtio *vi);
+bool virtio_gone(struct virtio *vi);
 uint8_t virtio_isr(struct virtio *vi);
 
 /* virtio_config8, virtio_config16, virtio_config32 - of the device's own configuration, aligned; 0

@@ -15,6 +15,7 @@ Source: QEMU's docs/interop/vhost-user.rst; VIRTIO 1.2, 2.7 and 5.1.
 """
 
 import collections
+import ctypes
 import mmap
 import os
 import selectors
@@ -46,16 +47,18 @@ class Ring:
         self.taken = self.given = 0
         self.kick = self.call = None
         self.enabled = False
-        self.last = None        # the chain given back last
+        self.armed = False      # `call` is that of this start, not of one before
+        self.starts = 0         # how often the machine began to use it
 
     def ready(self):
-        return self.desc != 0 and self.kick is not None
+        return self.desc != 0 and self.kick is not None and self.armed
 
 
 class Card:
-    """The device. `pairs` is how many pairs of queues; `mem` what the machine has, in MB."""
+    """The device. `pairs` is how many pairs of queues; `mem` what the machine has, in MB; `port`
+    puts it behind a root port, whose slot can be switched off (unplug())."""
 
-    def __init__(self, pairs=1, mem=256, vectors=None):
+    def __init__(self, pairs=1, mem=256, vectors=None, port=False):
         self.pairs = pairs
         self.lock = threading.Condition()
         self.rings = [Ring() for _ in range(2 * pairs)]
@@ -77,7 +80,10 @@ class Card:
                      '-chardev', f'socket,id=vhost,path={self.path}',
                      '-netdev', f'vhost-user,id=net0,chardev=vhost,queues={pairs}',
                      '-device', 'virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,'
-                     f'mq={"on" if pairs > 1 else "off"},vectors={vectors},addr=2']
+                     f'mq={"on" if pairs > 1 else "off"},vectors={vectors},id=nic0'
+                     + (',bus=hotslot' if port else ',addr=2')]
+        if port:
+            self.args[-2:-2] = ['-device', 'pcie-root-port,id=hotslot,addr=6,slot=1']
         self.error = None
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -175,7 +181,7 @@ class Card:
             self.selector.unregister(ring.kick)
             os.close(ring.kick)
         ring.kick = None
-        ring.enabled = False
+        ring.enabled = ring.armed = False
         ring.desc = 0
         return ring.taken & 0xffff
 
@@ -186,7 +192,14 @@ class Card:
             if ring.call is not None:
                 os.close(ring.call)
             ring.call = fd
+            ring.armed = ring.kick is not None
+            self._kicked(value & 0xff)
         elif request == SET_VRING_KICK:
+            if ring.kick is not None:
+                self.selector.unregister(ring.kick)
+                os.close(ring.kick)
+            else:
+                ring.starts += 1
             ring.kick = fd
             os.set_blocking(fd, False)
             self.selector.register(fd, selectors.EVENT_READ, value & 0xff)
@@ -210,13 +223,21 @@ class Card:
         memory, at = self._at(address, True)
         struct.pack_into(form, memory, at, *values)
 
+    # Indices and flags: in one access each, which struct's are not (it clears what it writes to).
+
+    def _word(self, address):
+        return ctypes.c_uint16.from_buffer(*self._at(address, True)).value
+
+    def _set_word(self, address, value):
+        ctypes.c_uint16.from_buffer(*self._at(address, True)).value = value
+
     def _waiting(self, ring):
-        idx, = self._get('<H', ring.avail + 2)
+        idx = self._word(ring.avail + 2)
         return (idx - ring.taken) & 0xffff
 
     def _take(self, ring):
         """The next chain: its head, and its pieces (memory, offset, length, flags)."""
-        head, = self._get('<H', ring.avail + 4 + 2 * (ring.taken % ring.num))
+        head = self._word(ring.avail + 4 + 2 * (ring.taken % ring.num))
         ring.taken += 1
         pieces, at = [], head
         while True:
@@ -230,12 +251,11 @@ class Card:
     def _give(self, ring, head, length):
         self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
         ring.given += 1
-        ring.last = head
-        self._put('<H', ring.used + 2, ring.given & 0xffff)
+        self._set_word(ring.used + 2, ring.given & 0xffff)
         self._interrupt(ring)
 
     def _interrupt(self, ring):
-        flags, = self._get('<H', ring.avail)
+        flags = self._word(ring.avail)
         if not flags & 1 and ring.call is not None:
             os.write(ring.call, struct.pack('<Q', 1))
 
@@ -273,7 +293,7 @@ class Card:
             self._give(ring, head, room + 1)
         elif kind == 'jump':
             ring.given += ring.num + 1
-            self._put('<H', ring.used + 2, ring.given & 0xffff)
+            self._set_word(ring.used + 2, ring.given & 0xffff)
             self._interrupt(ring)
         else:
             raise ValueError(kind)
@@ -290,11 +310,18 @@ class Card:
             assert left > 0, 'the machine did not do what was waited for'
             self.lock.wait(min(left, 0.2))
 
-    def wait_ready(self, pair=0, timeout=60):
-        """Until the machine has put buffers into that pair's receive ring."""
+    def starts(self, pair=0):
+        """How often the machine began to use that pair."""
+        with self.lock:
+            return self.rings[2 * pair].starts
+
+    def wait_ready(self, pair=0, after=0, timeout=60):
+        """Until the machine has put buffers into that pair's receive ring, having begun to use it
+        more than `after` times."""
         ring = self.rings[2 * pair]
         with self.lock:
-            self._until(lambda: ring.ready() and ring.enabled and self._waiting(ring) > 0, timeout)
+            self._until(lambda: ring.starts > after and ring.ready() and ring.enabled and
+                        self._waiting(ring) > 0, timeout)
 
     def wait_stopped(self, timeout=60):
         """Until the machine has taken all rings away."""
@@ -326,6 +353,17 @@ class Card:
                 if match(frame):
                     return pair, frame
 
+    def forget(self):
+        """What the machine sent so far is of no interest."""
+        with self.lock:
+            self.sent.clear()
+
+    def kick(self):
+        """Look at what lies in the transmit rings, after `hold`."""
+        with self.lock:
+            for index in range(1, len(self.rings), 2):
+                self._kicked(index)
+
     def lie(self, pair, kind):
         """A used entry in the receive ring that cannot be: 'id', 'huge id', 'twice', 'length' or
         'jump'."""
@@ -339,6 +377,23 @@ class Card:
         """The same in the transmit ring, at the next frame that the machine sends."""
         with self.lock:
             self.corrupt = kind
+
+    @staticmethod
+    def unplug(machine):
+        """Take the device out: switch its slot's power off (PCI Express 3.1, 7.8.10), through the
+        machine's monitor."""
+        machine.hmp('device_del nic0')
+        def config(reg, value=None):
+            machine.hmp(f'o /4 0xcf8 {0x80000000 | 6 << 11 | reg}')
+            if value is None:
+                return int(machine.hmp('i /4 0xcfc').split('=')[1], 16)
+            return machine.hmp(f'o /4 0xcfc {value}')
+        at = config(0x34) & 0xfc
+        while config(at) & 0xff != 0x10:
+            at = config(at) >> 8 & 0xfc
+            assert at, 'the port has no PCI Express capability'
+        control = config(at + 0x18) & 0xffff
+        config(at + 0x18, control & ~0x0700 | 0x0700)
 
     def close(self):
         """The device goes away; the machine has ended."""
