@@ -26,8 +26,8 @@
 
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
-#include <ithaca/sleepq.h>
 #include <ithaca/print.h>
+#include <ithaca/sleepq.h>
 #include <ithaca/string.h>
 
 /* The card's configuration (5.1.4). */
@@ -78,8 +78,8 @@ static int ctrl_wait(struct vtnet *sc)
 /* sc_ctrl held: give the card a command. EIO: there is no queue any more; ENODEV: refused. */
 static int ctrl_say(struct vtnet *sc, uint8_t class, uint8_t cmd, const void *data, unsigned n)
 {
-	struct vq_seg seg[2] = {
-	    {.sg_phys = sc->sc_shared_phys + VTNET_SHARED_CTRL, .sg_len = 2 + n},
+	struct vq_seg seg[2] = {{.sg_phys = sc->sc_shared_phys + VTNET_SHARED_CTRL,
+				    .sg_len = 2 + n},
 	    {.sg_phys = sc->sc_shared_phys + VTNET_SHARED_ACK, .sg_len = 1}};
 	uint8_t *p = sc->sc_shared + VTNET_SHARED_CTRL;
 	int error = EIO;
@@ -267,8 +267,8 @@ static bool event_up(struct vtnet *sc, unsigned events)
 	else if ((status & VIRTIO_NEEDS_RESET) != 0 && sc->sc_started)
 		kprintf("%s: the card needs a reset\n", sc->sc_nic.nic_name);
 	else if ((status & VIRTIO_DRIVER_OK) == 0 && sc->sc_started)
-		kprintf("%s: the card lost its state (0x%x), and is reset\n",
-		    sc->sc_nic.nic_name, status);
+		kprintf("%s: the card lost its state (0x%x), and is reset\n", sc->sc_nic.nic_name,
+		    status);
 	else if ((events & VTNET_EV_BROKEN) == 0 || !sc->sc_started)
 		return sc->sc_started && vtnet_link_read(sc);
 	return event_restart(sc, by_hand || window_room(sc));

@@ -42,7 +42,7 @@ _Static_assert(sizeof(struct vtnet_hdr) == 12, "as the card sees it");
 #define VTNET_HDR_PARTIAL 0x1u /* the sum of TCP or UDP was never made: the frame is local */
 #define VTNET_HDR_VALID 0x2u   /* it was checked */
 
-#define VTNET_RING 256u /* descriptors of a ring, at most */
+#define VTNET_RING 256u  /* descriptors of a ring, at most */
 #define VTNET_RX_MIN 16u /* buffers without which a receive ring is not started */
 
 /* Reasons for the event handler to run; bits of sc_events. */
@@ -86,24 +86,24 @@ struct vtnet {
 	unsigned sc_kind;        /* (a) PCI_INTR_* */
 	unsigned sc_pairs;       /* (a) */
 	unsigned sc_pairs_max;   /* (a) that the card has: the control queue comes behind them */
-	struct intr_source *sc_source;    /* (a) of configuration changes, or the line */
-	struct intr_handler *sc_config;   /* (a) MSI-X: the filter on it */
-	struct intr_handler *sc_event;    /* (a) INTR_MANUAL: link, resets */
-	_Atomic unsigned sc_events;       /* (~) VTNET_EV_*: release; taken by exchange, acquire */
-	struct callout sc_watch;          /* looks at the device's status while it is up */
+	struct intr_source *sc_source;  /* (a) of configuration changes, or the line */
+	struct intr_handler *sc_config; /* (a) MSI-X: the filter on it */
+	struct intr_handler *sc_event;  /* (a) INTR_MANUAL: link, resets */
+	_Atomic unsigned sc_events;     /* (~) VTNET_EV_*: release; taken by exchange, acquire */
+	struct callout sc_watch;        /* looks at the device's status while it is up */
 
 	struct mutex sc_admin;
-	struct condvar sc_cv;    /* sc_flushing or sc_generation changed */
-	bool sc_up;              /* (m) between no_up() and no_down() */
-	bool sc_started;         /* (m) the queues work; up without it: gone, or given up */
-	bool sc_flushing;        /* (m) the event handler flushes, without sc_admin */
-	bool sc_gone;            /* (m) the device was pulled out */
-	bool sc_dirty;           /* (m) it did not stop: what it was given is not to be reused */
-	unsigned sc_generation;  /* (m) resets asked for and made */
-	int sc_error;            /* (m) of the last of them */
-	uint64_t sc_window_ns;   /* (m) since when automatic resets are counted */
-	unsigned sc_window;      /* (m) how many there were since */
-	uint64_t sc_resets;      /* (m) of all kinds, for show */
+	struct condvar sc_cv;   /* sc_flushing or sc_generation changed */
+	bool sc_up;             /* (m) between no_up() and no_down() */
+	bool sc_started;        /* (m) the queues work; up without it: gone, or given up */
+	bool sc_flushing;       /* (m) the event handler flushes, without sc_admin */
+	bool sc_gone;           /* (m) the device was pulled out */
+	bool sc_dirty;          /* (m) it did not stop: what it was given is not to be reused */
+	unsigned sc_generation; /* (m) resets asked for and made */
+	int sc_error;           /* (m) of the last of them */
+	uint64_t sc_window_ns;  /* (m) since when automatic resets are counted */
+	unsigned sc_window;     /* (m) how many there were since */
+	uint64_t sc_resets;     /* (m) of all kinds, for show */
 
 	struct mutex sc_ctrl;
 	struct virtqueue sc_ctrl_vq; /* (c) */

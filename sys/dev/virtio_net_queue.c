@@ -117,8 +117,7 @@ static bool rx_frame(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len)
 	nb->nb_data = nb->nb_space + RX_AT + sizeof(*vh);
 	nb->nb_len = len - (uint32_t)sizeof(*vh);
 	nb->nb_queue = (uint16_t)q->q_index;
-	nb->nb_csum = (vh->vh_flags & (VTNET_HDR_PARTIAL | VTNET_HDR_VALID)) != 0 ? NIC_CSUM_L4
-										  : 0;
+	nb->nb_csum = (vh->vh_flags & (VTNET_HDR_PARTIAL | VTNET_HDR_VALID)) != 0 ? NIC_CSUM_L4 : 0;
 	vtnet_count(&q->q_rx_packets, 1);
 	vtnet_count(&q->q_rx_bytes, nb->nb_len);
 	return true;

@@ -25,9 +25,9 @@
 #include "mem/kmem.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
-#include <ithaca/sleepq.h>
 #include <ithaca/machine.h>
 #include <ithaca/print.h>
+#include <ithaca/sleepq.h>
 
 /* The capability (4.1.4). */
 #define CAP_VENDOR 0x09
@@ -65,8 +65,9 @@ enum { COMMON, NOTIFY, ISR, DEVICE };
 static const struct {
 	const char *name;
 	uint32_t min; /* bytes; 0: the window may be absent */
-} windows[VIRTIO_WINDOWS] = {
-    [COMMON] = {"common", COMMON_SIZE}, [NOTIFY] = {"notify", 2}, [ISR] = {"isr", 1},
+} windows[VIRTIO_WINDOWS] = {[COMMON] = {"common", COMMON_SIZE},
+    [NOTIFY] = {"notify", 2},
+    [ISR] = {"isr", 1},
     [DEVICE] = {"device", 0}};
 
 /* ---- Registers ---- */
@@ -168,8 +169,8 @@ static int window_take(struct virtio *vi, unsigned cap)
 	len = pci_read32(pd, cap + CAP_SIZE);
 	if (vw->vw_regs != NULL || pd->pd_bar[bar].pb_io)
 		return 0;
-	if (pci_read8(pd, cap + CAP_LEN) < CAP_LEN_MIN || len < windows[type - 1].min ||
-	    len == 0 || (offset & 3) != 0 || (uint64_t)offset + len > pd->pd_bar[bar].pb_size) {
+	if (pci_read8(pd, cap + CAP_LEN) < CAP_LEN_MIN || len < windows[type - 1].min || len == 0 ||
+	    (offset & 3) != 0 || (uint64_t)offset + len > pd->pd_bar[bar].pb_size) {
 		kprintf("virtio at %s: %s registers, 0x%x bytes at 0x%x of BAR %u: not to be "
 			"believed\n",
 		    pd->pd_name, windows[type - 1].name, len, offset, bar);
@@ -311,8 +312,7 @@ unsigned virtio_queue_count(struct virtio *vi)
 static volatile uint16_t *notify_of(struct virtio *vi, unsigned index)
 {
 	const struct virtio_window *vw = &vi->vi_window[NOTIFY];
-	uint64_t at = (uint64_t)read16(vi, COMMON, COMMON_QUEUE_NOTIFY) *
-	    vi->vi_notify_multiplier;
+	uint64_t at = (uint64_t)read16(vi, COMMON, COMMON_QUEUE_NOTIFY) * vi->vi_notify_multiplier;
 
 	if (at + 2 <= vw->vw_len && (at & 1) == 0)
 		return (volatile uint16_t *)(vw->vw_regs + at);

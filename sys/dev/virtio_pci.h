@@ -49,11 +49,11 @@ struct virtio_window {
 };
 
 struct virtio {
-	struct pci_dev *vi_pci;                          /* (a) */
-	void *vi_bar[6];                                 /* (a) mapped, or NULL */
+	struct pci_dev *vi_pci;                         /* (a) */
+	void *vi_bar[6];                                /* (a) mapped, or NULL */
 	struct virtio_window vi_window[VIRTIO_WINDOWS]; /* (a) */
-	uint32_t vi_notify_multiplier;                   /* (a) */
-	uint64_t vi_features;                            /* agreed upon */
+	uint32_t vi_notify_multiplier;                  /* (a) */
+	uint64_t vi_features;                           /* agreed upon */
 };
 
 /*

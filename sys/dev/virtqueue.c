@@ -88,7 +88,8 @@ void vq_init(struct virtqueue *vq, void *mem, unsigned size)
 	    .vq_size = (uint16_t)size,
 	    .vq_nfree = (uint16_t)size};
 	for (unsigned i = 0; i < size; i++) {
-		vq->vq_slot[i] = (struct vq_slot){.vs_next = (uint16_t)(i + 1 < size ? i + 1 : NONE)};
+		vq->vq_slot[i] =
+		    (struct vq_slot){.vs_next = (uint16_t)(i + 1 < size ? i + 1 : NONE)};
 		vq->vq_desc[i] = (struct vring_desc){0};
 	}
 	atomic_init(&vq->vq_avail->va_flags, 0);
@@ -114,8 +115,8 @@ int vq_add(struct virtqueue *vq, const struct vq_seg *seg, unsigned nout, unsign
 
 		vd->vd_addr = seg[i].sg_phys;
 		vd->vd_len = seg[i].sg_len;
-		vd->vd_flags = (uint16_t)((i >= nout ? DESC_WRITE : 0) |
-		    (i + 1 < n ? DESC_NEXT : 0));
+		vd->vd_flags =
+		    (uint16_t)((i >= nout ? DESC_WRITE : 0) | (i + 1 < n ? DESC_NEXT : 0));
 		vd->vd_next = vq->vq_slot[at].vs_next;
 		room += i >= nout ? seg[i].sg_len : 0;
 		last = at;

@@ -67,7 +67,7 @@ struct virtqueue {
 	struct vring_used *vq_used;
 	struct vq_slot *vq_slot;
 	uint16_t vq_size;
-	uint16_t vq_free;     /* first free descriptor */
+	uint16_t vq_free; /* first free descriptor */
 	uint16_t vq_nfree;
 	uint16_t vq_head;     /* what va_idx is to be */
 	uint16_t vq_shown;    /* what it is: behind vq_head when some is not yet published */

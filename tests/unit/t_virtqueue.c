@@ -333,8 +333,9 @@ TEST(virtqueue_noise)
 			out[++added] = true;
 		(void)vq_publish(&vq);
 		for (unsigned i = 0; i < 16; i++)
-			vq.vq_used->vu_ring[i] = (struct vring_used_elem){
-			    (uint32_t)rand() % (rand() % 8 == 0 ? 40 : 16), (uint32_t)rand() % 5};
+			vq.vq_used->vu_ring[i] =
+			    (struct vring_used_elem){(uint32_t)rand() % (rand() % 8 == 0 ? 40 : 16),
+				(uint32_t)rand() % 5};
 		atomic_store(&vq.vq_used->vu_idx, (uint16_t)(rand() % 20));
 		while (vq_pull(&vq, &cookie, &len) == 0 || vq_drain(&vq, &cookie)) {
 			CHECK(out[(uintptr_t)cookie]);
