@@ -198,6 +198,18 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 	return answer;
 }
 
+/* What every interrupt ends with. */
+static inline __attribute__((always_inline)) void
+intr_leave(struct cpu *ci, struct lwp *l, bool acct)
+{
+	if (unlikely(!ithread_nothing(ci, l)))
+		ithread_exit_to(ci, l);
+	if (acct) {
+		ci = curcpu();
+		acct_charge(ci, lwp_acct(ci, curlwp));
+	}
+}
+
 /*
  * An interrupt, with accounting or without. The CPU, its lwp and the source are found anew after
  * the filter: a load each is less than a register kept over a call.
@@ -228,12 +240,9 @@ intr_take(struct cpu *ci, struct intr_source *is, bool acct)
 			ithread_queue(ci, ih);
 		ci = curcpu();
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	}
-	if (!ithread_nothing(ci, l))
-		ithread_exit_to(ci, l);
-	if (acct) {
-		ci = curcpu();
-		acct_charge(ci, lwp_acct(ci, curlwp));
+		intr_leave(ci, l, acct);
+	} else {
+		intr_leave(ci, l, acct);
 	}
 }
 

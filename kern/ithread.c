@@ -427,6 +427,9 @@ static void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsig
 	if (level >= IPL_BIO) {
 		(void)ithread_begin(ci, it, level);
 		body = ithread_main;
+	} else {
+		acct_charge(ci, &it->l_ticks);
+		(void)softint_begin(it);
 	}
 	it->l_pinned = l;
 	port_stat_add(&ci->ci_handoffs, 1);
@@ -493,13 +496,13 @@ static inline bool ithread_soft(struct cpu *ci, struct lwp *l)
 	    unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >=
 		PRI_LEVEL(IPL_SOFTCLOCK)))
 		return false;
-	it = ci->ci_softint[31 - __builtin_clz(ci->ci_pending)].sc_lwp;
+	it = ci->ci_softint[31 ^ __builtin_clz(ci->ci_pending)].sc_lwp;
 	it->l_pinned = l;
+	if (unlikely(ci->ci_acct))
+		acct_charge(ci, &it->l_ticks);
+	(void)softint_begin(it);
 	port_stat_add(&ci->ci_handoffs, 1);
 	(void)port_handoff(l, it, softint_main);
-	ci = curcpu();
-	if (unlikely(ci->ci_acct))
-		acct_charge(ci, lwp_acct(ci, curlwp));
 	return true;
 }
 
@@ -517,6 +520,8 @@ void ithread_exit_to(struct cpu *ci, struct lwp *l)
 	if (likely(ithread_soft(ci, l))) {
 		ci = curcpu();
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+		if (unlikely(ci->ci_acct))
+			acct_charge(ci, lwp_acct(ci, l));
 		if (likely(ithread_nothing(ci, l)))
 			return;
 	}
@@ -548,15 +553,13 @@ void ithread_check(void)
 struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 {
 	struct lwp *pinned = l->l_pinned;
-	struct softint_cpu *sc;
 
 	KASSERT(curcpu() == ci, "divorce on another CPU");
 	l->l_pinned = NULL;
 	port_stat_add(&ci->ci_divorces, 1);
 	if (l->l_flags & LWP_SOFTINT) {
-		sc = &ci->ci_softint[l->l_level];
-		sc->sc_away = true;
-		ci->ci_pending &= ~(1u << l->l_level);
+		ci->ci_pending &= ~l->l_softq->sc_pending;
+		l->l_softq->sc_pending = 0;
 		run_slow(&l->l_softint->si_state); /* its end is a different one now */
 	} else {
 		run_slow(&l->l_handler->ih_state);

@@ -39,8 +39,7 @@ static inline void softint_queue(struct cpu *ci, struct softint *si)
 	si->si_next = NULL;
 	*sc->sc_tail = si;
 	sc->sc_tail = &si->si_next;
-	if (likely(!sc->sc_away))
-		ci->ci_pending |= si->si_pending;
+	ci->ci_pending |= sc->sc_pending;
 }
 
 void softint_schedule(struct softint *si)
@@ -93,26 +92,11 @@ void softint_take_remote(struct cpu *ci)
 static void __attribute__((noreturn))
 softint_retire(struct cpu *ci, struct lwp *l, struct softint_cpu *sc)
 {
-	sc->sc_away = false;
-	l->l_ipl = IPL_NONE;
+	sc->sc_pending = 1u << l->l_level;
 	spin_lock(&ci->ci_rq_lock);
 	l->l_state = LWP_FREE;
 	sched_switch();
 	panic("softint lwp %s came back by itself", l->l_name);
-}
-
-/* The first of the queue begins its run. Interrupts off. */
-static inline struct softint *softint_begin(struct lwp *l, struct softint_cpu *sc)
-{
-	struct softint *si = sc->sc_head;
-
-	sc->sc_head = si->si_next;
-	if (likely(sc->sc_head == NULL))
-		sc->sc_tail = &sc->sc_head;
-	if (unlikely(run_begin(&si->si_state) & RUN_SLOW))
-		run_slow(&si->si_state);
-	l->l_softint = si;
-	return si;
 }
 
 /* End the run of a softint, and begin the next; NULL: the queue is empty, and the level is quiet.
@@ -120,7 +104,7 @@ static inline struct softint *softint_begin(struct lwp *l, struct softint_cpu *s
 static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 {
 	struct cpu *ci = curcpu();
-	struct softint_cpu *sc = &ci->ci_softint[l->l_level];
+	struct softint_cpu *sc = l->l_softq;
 	struct softint *si = l->l_softint;
 
 	if (!run_end(&si->si_state)) {
@@ -131,7 +115,7 @@ static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 	}
 	l->l_softint = NULL;
 	if (sc->sc_head != NULL) {
-		si = softint_begin(l, sc);
+		si = softint_begin(l);
 		if (l->l_pinned == NULL)
 			run_slow(&si->si_state); /* divorced: no end is a quick one */
 		return si;
@@ -145,11 +129,9 @@ static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 /* As ithread_main(): nothing is kept over the function. */
 struct lwp *softint_main(struct lwp *l)
 {
-	struct cpu *ci = curcpu();
-	struct softint *si = softint_begin(l, &ci->ci_softint[l->l_level]);
+	struct softint *si = l->l_softint;
+	struct cpu *ci;
 
-	l->l_ipl = l->l_level;
-	acct_charge(ci, &l->l_ticks);
 	do {
 		port_intr_enable();
 		si->si_fn(si->si_arg);
@@ -162,9 +144,9 @@ struct lwp *softint_main(struct lwp *l)
 		    "softint %s returned at level %s, preemption %u", si->si_name,
 		    spl_name(l->l_ipl), l->l_nopreempt);
 		port_stat_add(&si->si_count, 1);
-		if (likely(ci->ci_softint[si->si_level].sc_head == NULL && run_end(&si->si_state))) {
+		if (likely(l->l_softq->sc_head == NULL && run_end(&si->si_state))) {
 			l->l_softint = NULL;
-			ci->ci_pending ^= si->si_pending;
+			ci->ci_pending ^= l->l_softq->sc_pending;
 			return NULL;
 		}
 		si = softint_next(l);
@@ -186,7 +168,6 @@ int softint_establish(const char *name, int level, void (*fn)(void *), void *arg
 		return ENOMEM;
 	si->si_name = name;
 	si->si_level = (uint8_t)level;
-	si->si_pending = (uint16_t)(1u << level);
 	si->si_fn = fn;
 	si->si_arg = arg;
 	*out = si;
@@ -226,8 +207,10 @@ int softint_attach(struct cpu *ci)
 		l = lwp_alloc(buf, LWP_SOFTINT | LWP_BOUND, ci, PRI_IPL(level));
 		if (l == NULL)
 			return ENOMEM;
-		l->l_level = (uint8_t)level;
+		l->l_gate = lwp_gate((uint8_t)level); /* for good */
 		ci->ci_softint[level].sc_lwp = l;
+		l->l_softq = &ci->ci_softint[level];
+		ci->ci_softint[level].sc_pending = 1u << level;
 		ci->ci_softint[level].sc_tail = &ci->ci_softint[level].sc_head;
 	}
 	return 0;
@@ -244,9 +227,10 @@ void softint_dump(void)
 	for (i = 0; i < cpu_count(); i++) {
 		for (level = IPL_SOFTCLOCK; level <= IPL_SOFTSERIAL; level++) {
 			sc = &cpu_lookup(i)->ci_softint[level];
-			if (sc->sc_lwp == NULL || (sc->sc_head == NULL && !sc->sc_away))
+			if (sc->sc_lwp == NULL || (sc->sc_head == NULL && sc->sc_pending != 0))
 				continue;
-			kprintf("  cpu%u %s%s:", i, spl_name(level), sc->sc_away ? " (away)" : "");
+			kprintf("  cpu%u %s%s:", i, spl_name(level),
+			    sc->sc_pending == 0 ? " (away)" : "");
 			n = 0;
 			for (si = sc->sc_head; si != NULL && n < 64; si = si->si_next, n++)
 				kprintf(" %s", si->si_name);

@@ -46,7 +46,7 @@ struct softint_cpu {
 	struct lwp *sc_lwp;      /* (a) */
 	struct softint *sc_head; /* (i) */
 	struct softint **sc_tail; /* (i) where the next one is linked: &sc_head when empty */
-	bool sc_away;            /* (i) its lwp is divorced: its pending bit stays clear */
+	uint32_t sc_pending;     /* (i) its bit of ci_pending; 0: away, its lwp is divorced */
 };
 
 /*

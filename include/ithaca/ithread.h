@@ -102,12 +102,15 @@ static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 	struct lwp *it = ci->ci_spare;
 	struct intr_stats *st;
 
-	if (unlikely(gate != 0) || unlikely(it == NULL) ||
-	    unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
-	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)) ||
+	if (unlikely(gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO))
+		return false;
+	if (unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)) ||
 	    unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >=
-		PRI_LEVEL(IPL_BIO)) ||
-	    unlikely(!run_start(&ih->ih_state)))
+		PRI_LEVEL(IPL_BIO)))
+		return false;
+	if (unlikely(it == NULL))
+		return false;
+	if (unlikely(!run_start(&ih->ih_state)))
 		return false;
 	st = intr_stats_of(ih->ih_stats, ci);
 	ci->ci_spare = NULL;

@@ -80,6 +80,7 @@ struct lwp {
 	struct cpu *_Atomic l_cpu; /* (~) where it runs or last ran; written under (q) of both */
 	struct intr_handler *l_handler; /* (o) ithread: what it runs */
 	struct softint *l_softint;      /* (o) softint lwp: what it runs */
+	struct softint_cpu *l_softq;    /* (a) softint lwp: its queue */
 	bool l_expired;                 /* (i) its time slice is over */
 
 	struct spin l_lock;

@@ -9,18 +9,15 @@
 #ifndef ITHACA_SOFTINT_H
 #define ITHACA_SOFTINT_H
 
+#include <ithaca/cpu.h>
 #include <ithaca/runstate.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct cpu;
-struct lwp;
-
 struct softint {
 	runstate_t si_state;       /* (~) runstate.h */
 	uint8_t si_level;          /* (a) */
-	uint16_t si_pending;       /* (a) its level's bit of ci_pending */
 	_Atomic bool si_dying;     /* (~) as ih_dying */
 	struct softint *si_next;   /* (i) of the CPU whose queue it is on */
 	void (*si_fn)(void *);     /* (a) */
@@ -52,7 +49,24 @@ int softint_attach(struct cpu *ci);
  * off. */
 void softint_take_remote(struct cpu *ci);
 
-/* softint_main - for ithread.c: the body of a softint lwp. Interrupts off on entry and return. */
+/* softint_begin - for ithread.c: the first of the queue of `l`, which is not empty, begins its run
+ * on it. Interrupts off. */
+static inline struct softint *softint_begin(struct lwp *l)
+{
+	struct softint_cpu *sc = l->l_softq;
+	struct softint *si = sc->sc_head;
+
+	sc->sc_head = si->si_next;
+	if (sc->sc_head == NULL)
+		sc->sc_tail = &sc->sc_head;
+	l->l_softint = si;
+	if (run_begin(&si->si_state) & RUN_SLOW)
+		run_slow(&si->si_state);
+	return si;
+}
+
+/* softint_main - for ithread.c: the body of a softint lwp whose l_softint has begun its run.
+ * Interrupts off on entry and return. */
 struct lwp *softint_main(struct lwp *l);
 
 /* softint_dump - levels, states and queues. Takes no lock. */

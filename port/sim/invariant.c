@@ -77,10 +77,10 @@ static void check_bits(const struct cpu *ci)
 		const struct softint_cpu *sc = &ci->ci_softint[level];
 		bool bit = ci->ci_pending >> level & 1;
 
-		if (sc->sc_head != NULL && !sc->sc_away && !bit)
+		if (sc->sc_head != NULL && sc->sc_pending != 0 && !bit)
 			sim_failed("I1: CPU %u: softints wait at level %s, which is not pending",
 			    ci->ci_index, spl_name((int)level));
-		if (bit && sc->sc_away)
+		if (bit && sc->sc_pending == 0)
 			sim_failed("I4: CPU %u: level %s is pending while its lwp is away",
 			    ci->ci_index, spl_name((int)level));
 	}
