@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The network on QEMU's own: addresses, pings of all sizes, the small services with real sockets,
+captures, and that nothing is kept when it is over. Both cards, where it matters."""
+
+import re
+import socket
+import struct
+import threading
+
+import pytest
+
+NICS = ('igb', 'virtio-net-pci')
+ECHO, DISCARD, CHARGEN, PCAP = 7, 9, 19, 2002
+PATIENCE = 60
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of this host that nobody has at this moment."""
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def card_of(m):
+    """The name of the machine's only card."""
+    names = re.findall(r'^(\w+): .*queues', m.ok('ifconfig'), re.M)
+    assert len(names) == 1, names
+    return names[0]
+
+
+def online(boot, forwards=(), nic='igb', cpus=2, **options):
+    """A machine with an address, whose watchers of time are content with a slow host."""
+    m = boot(cpus=cpus, edu=0, net='user', nic=nic, forwards=forwards, **options)
+    m.set_sysctl('kern.heartbeat_ms', 0)
+    m.set_sysctl('hw.intr.stuck_ms', 0)
+    m.set_sysctl('hw.intr.storm_percent', 0)
+    m.card = card_of(m)
+    m.ok(f'ifconfig {m.card} wait 60')
+    return m
+
+
+def in_use(m):
+    """Buffers that are not in the pool."""
+    return m.sysctl('net.bufs') - m.sysctl('net.bufs_free')
+
+
+def pools(m):
+    """Pieces in use of each of lwIP's pools, and bytes of its heap."""
+    used = {r['pool']: r['used'] for r in m.table('netstat -m', 'pool')}
+    used['heap'] = m.sysctl('net.mem')
+    return used
+
+
+def proto(m, name):
+    return m.row('netstat -s', 'layer', layer=name)
+
+
+def settle(m, what, wanted, tries=200):
+    """Wait until what() is as wanted: what a peer has closed is let go of a little later."""
+    for _ in range(tries):
+        now = what()
+        if now == wanted:
+            return
+        m.ok('sleep 0.1')
+    assert now == wanted
+
+
+# ---------------------------------------------------------------- without a card
+
+def test_without_a_card_there_is_lo_and_nothing_runs(boot):
+    m = boot(cpus=2, edu=0)
+    shown = m.ok('ifconfig')
+    assert '127.0.0.1/8' in shown and '::1' in shown
+    assert 'queues' not in shown
+    assert m.sysctl('net.bufs') == 0
+    assert 'net loop' not in m.ok('ps')
+    before = m.sysctl('net.lock.enters')
+    m.ok('sleep 1.5')
+    # Reading the count takes the lock once, and nobody else does.
+    assert m.sysctl('net.lock.enters') == before + 1
+    assert m.poweroff() == 0
+
+
+def test_pings_to_itself_of_all_sizes(boot):
+    m = boot(cpus=2, edu=0)
+    before = pools(m)
+    for size in (0, 1, 56, 1472, 1473, 9000, 65487, 65507):
+        assert f'{size} bytes from 127.0.0.1' in m.ok(f'ping -c 1 -s {size} 127.0.0.1')
+    for size in (0, 1452, 1453, 65487):
+        assert f'{size} bytes from ::1' in m.ok(f'ping -c 1 -s {size} ::1')
+    assert '3 sent, 3 answered, 0 lost' in m.ok('ping -c 3 -i 1 localhost')
+    assert m.sysctl('net.loop.packets') == 2 * (8 + 4 + 3)
+    assert pools(m) == before
+    assert m.poweroff() == 0
+
+
+@pytest.mark.parametrize('line, says', [
+    ('ifconfig eth9', "no interface 'eth9'"),
+    ('ifconfig eth9 up', "no interface 'eth9'"),
+    ('ifconfig lo down', 'lo: cannot do that'),
+    ('ifconfig lo 10.0.0.1/8', 'lo: cannot do that'),
+    ('ifconfig lo 10.0.0.1', 'needs the length of its prefix'),
+    ('ifconfig lo 10.0.0.1/33', 'prefix 33: must be 1 to 32'),
+    ('ifconfig lo 10.0.0.1.5/8', 'no such address'),
+    ('ifconfig lo fec0::1/48', 'has 64 bits'),
+    ('ifconfig lo moderate soon', "'soon'"),
+    ('netstat -z', "no option '-z'"),
+    ('ping -s 65508 127.0.0.1', 'size 65508: must be 0 to 65507'),
+    ('ping -s 65500 ::1', '65500 bytes: at most 65487 fit'),
+    ('ping -4 ::1', 'nor an address of IPv4'),
+    ('ping -c', '-c: needs a number'),
+    ('ping nowhere.example', 'no server to ask for names'),
+    ('ping -c 1 192.0.2.1', '1 of 1 not answered'),
+    ('host -s nonsense', "'nonsense': not an address"),
+    ('tcpdump -i eth9', 'eth9: no such interface'),
+    ('tcpdump -c 0', 'count 0: must be 1 to 1000000'),
+])
+def test_mistakes_are_named(boot, line, says):
+    m = boot(cpus=1, edu=0)
+    assert says in m.error(line)
+
+
+# ---------------------------------------------------------------- addresses and pings
+
+@pytest.mark.parametrize('nic', NICS)
+def test_dhcp_and_pings_of_all_sizes(boot, nic):
+    m = online(boot, nic=nic)
+    shown = m.ok('ifconfig')
+    assert 'inet 10.0.2.15/24 gateway 10.0.2.2' in shown
+    assert 'server 10.0.2.3' in m.ok('host')
+    held = in_use(m)
+    before = pools(m)
+    for size in (0, 1, 18, 56, 1471, 1472, 1473, 2960, 8000, 30000, 65507):
+        assert f'{size} bytes from 10.0.2.2' in m.ok(f'ping -c 1 -w 20000 -s {size} 10.0.2.2')
+    frags = proto(m, 'ip-frag')
+    assert frags['out'] > 0 and frags['in'] > 0 and frags['dropped'] == 0
+    assert proto(m, 'ip')['sum'] == 0
+    settle(m, lambda: in_use(m), held)
+    settle(m, lambda: pools(m)['FRAG_PBUF'], before['FRAG_PBUF'])
+    settle(m, lambda: pools(m)['heap'], before['heap'])
+    assert m.poweroff() == 0
+
+
+def test_ipv6_by_advertisement(boot):
+    m = online(boot)
+    settle(m, lambda: 'inet6 fec0::5054:ff:fe12:3456 preferred' in m.ok('ifconfig'), True)
+    for size in (0, 56, 1000, 1452):  # QEMU's network knows no fragments of IPv6
+        assert f'{size} bytes from fec0::2' in m.ok(f'ping -c 1 -w 20000 -s {size} fec0::2')
+    m.ok(f'ifconfig {m.card} fec0::77')
+    settle(m, lambda: 'inet6 fec0::77 preferred' in m.ok('ifconfig'), True)
+    m.ok(f'ifconfig {m.card} del fec0::77')
+    assert 'fec0::77' not in m.ok('ifconfig')
+    assert 'has no such address' in m.error(f'ifconfig {m.card} del fec0::77')
+    assert m.poweroff() == 0
+
+
+def test_a_fixed_address_down_and_up(boot):
+    m = online(boot)
+    m.ok(f'ifconfig {m.card} 10.0.2.77/24 10.0.2.2')
+    shown = m.ok('ifconfig')
+    assert 'inet 10.0.2.77/24 gateway 10.0.2.2' in shown and ' dhcp' not in shown
+    m.ok('ping -c 1 -w 20000 10.0.2.2')
+    m.ok(f'ifconfig {m.card} down')
+    assert re.search(rf'^{m.card}: down', m.ok('ifconfig'), re.M)
+    assert in_use(m) == 0
+    assert 'not answered' in m.error('ping -c 1 10.0.2.2')
+    m.ok(f'ifconfig {m.card} up')
+    m.ok(f'ifconfig {m.card} wait 60')
+    m.ok('ping -c 1 -w 20000 10.0.2.2')
+    m.ok(f'ifconfig {m.card} dhcp')
+    settle(m, lambda: 'inet 10.0.2.15/24' in m.ok('ifconfig'), True)
+    assert m.poweroff() == 0
+
+
+@pytest.mark.parametrize('nic', NICS)
+def test_a_reset_in_between(boot, nic):
+    m = online(boot, nic=nic)
+    for _ in range(3):
+        m.ok(f'ifconfig {m.card} reset')
+        m.ok(f'ifconfig {m.card} wait 60')
+        m.ok('ping -c 1 -w 20000 -s 3000 10.0.2.2')
+    assert m.poweroff() == 0
+
+
+# ---------------------------------------------------------------- services
+
+def pattern(n, seed=0):
+    return bytes((i * 7 + (i >> 8) + seed) & 255 for i in range(n))
+
+
+def tcp(port):
+    return socket.create_connection(('127.0.0.1', port), timeout=PATIENCE)
+
+
+def read_all(s):
+    got = bytearray()
+    while True:
+        piece = s.recv(1 << 16)
+        if not piece:
+            return bytes(got)
+        got += piece
+
+
+def echo_through(port, data):
+    """What comes back when `data` is sent and the sending side closed."""
+    with tcp(port) as s:
+        sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
+        sender.start()
+        got = read_all(s)
+        sender.join()
+        return got
+
+
+@pytest.mark.parametrize('nic', NICS)
+def test_echo_over_udp(boot, nic):
+    port = free_port(socket.SOCK_DGRAM)
+    m = online(boot, [f'udp:{port}:{ECHO}'], nic=nic)
+    held = in_use(m)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(PATIENCE)
+        for size in (0, 1, 17, 18, 19, 512, 1471, 1472, 1473, 5000, 40000):
+            s.sendto(pattern(size, size), ('127.0.0.1', port))
+            assert s.recv(1 << 16) == pattern(size, size)
+    assert m.sysctl('net.echo.packets') == 11
+    settle(m, lambda: in_use(m), held)
+    assert m.poweroff() == 0
+
+
+@pytest.mark.parametrize('nic', NICS)
+def test_echo_over_tcp(boot, nic):
+    port = free_port()
+    m = online(boot, [f'{port}:{ECHO}'], nic=nic)
+    held, before = in_use(m), pools(m)
+    for size in (0, 1, 1459, 1460, 1461, 100000, 2 << 20):
+        assert echo_through(port, pattern(size)) == pattern(size)
+    assert m.sysctl('net.services.connections') == 7
+    settle(m, lambda: pools(m)['TCP_SEG'], before['TCP_SEG'])
+    settle(m, lambda: in_use(m), held)
+    assert 'ESTABLISHED' not in m.ok('netstat')
+    assert m.poweroff() == 0
+
+
+def test_many_echoes_at_once(boot):
+    port = free_port()
+    m = online(boot, [f'{port}:{ECHO}'], cpus=4)
+    everybody = [tcp(port) for _ in range(100)]
+    for n, s in enumerate(everybody):
+        s.sendall(pattern(3000, n))
+    for n, s in enumerate(everybody):
+        got = b''
+        while len(got) < 3000:
+            got += s.recv(3000)
+        assert got == pattern(3000, n)
+    settle(m, lambda: sum(r['state'] == 'ESTABLISHED' for r in m.table('netstat', 'proto')), 100)
+    for s in everybody:
+        s.close()
+    settle(m, lambda: sum(r['state'] == 'ESTABLISHED' for r in m.table('netstat', 'proto')), 0)
+    assert m.poweroff() == 0
+
+
+def test_discard_and_chargen(boot):
+    there, back = free_port(), free_port()
+    m = online(boot, [f'{there}:{DISCARD}', f'{back}:{CHARGEN}'])
+    held = in_use(m)
+    with tcp(there) as s:
+        s.sendall(pattern(1 << 20))
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(1) == b''
+    assert m.sysctl('net.discard.bytes') == 1 << 20
+    text = b''.join(bytes(32 + (line + i) % 95 for i in range(72)) + b'\r\n' for line in range(95))
+    with tcp(back) as s:
+        got = b''
+        while len(got) < 3 * len(text):
+            got += s.recv(1 << 16)
+    assert got[:3 * len(text)] == 3 * text
+    settle(m, lambda: in_use(m), held)
+    assert m.poweroff() == 0
+
+
+# ---------------------------------------------------------------- captures
+
+def test_tcpdump_says_what_goes_by(boot):
+    udp = free_port(socket.SOCK_DGRAM)
+    m = online(boot, [f'udp:{udp}:{ECHO}'])
+    over = threading.Event()
+
+    def talk():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            while not over.wait(0.02):
+                s.sendto(pattern(33), ('127.0.0.1', udp))
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        seen = m.ok(f'tcpdump -i {m.card} -x -c 30 -t 60')
+    finally:
+        over.set()
+        talker.join()
+    there = re.search(rf'{m.card} in 10\.0\.2\.2:(\d+) > 10\.0\.2\.15:7 udp len 33', seen)
+    assert there, seen
+    back = rf'{m.card} out 10\.0\.2\.15:7 > 10\.0\.2\.2:{there.group(1)} udp len 33'
+    assert re.search(back, seen)
+    assert re.search(r'^\s*0000  52 55 0a 00 02 02 52 54 00 12 34 56 08 00 45 00', seen, re.M)
+    assert '30 frames, 0 lost' in seen
+    assert m.poweroff() == 0
+
+
+def frames(data):
+    """The frames of a pcap file of nanoseconds; a torn end is a mistake."""
+    magic, major, minor, _, _, _, link = struct.unpack('<IHHiIII', data[:24])
+    assert (magic, major, minor, link) == (0xa1b23c4d, 2, 4, 1)
+    at, out = 24, []
+    while at < len(data):
+        _, ns, kept, length = struct.unpack('<IIII', data[at:at + 16])
+        assert ns < 1000000000 and kept == min(length, 2048)
+        assert at + 16 + kept <= len(data)
+        out.append(data[at + 16:at + 16 + kept])
+        at += 16 + kept
+    return out
+
+
+def test_a_capture_over_the_network(boot):
+    port, udp = free_port(), free_port(socket.SOCK_DGRAM)
+    m = online(boot, [f'{port}:{PCAP}', f'udp:{udp}:{ECHO}'])
+    m.ok('tcpdump -l on')
+    got = bytearray()
+    with tcp(port) as s:
+        while len(got) < 24:
+            got += s.recv(1 << 16)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            u.settimeout(PATIENCE)
+            for n in range(50):
+                u.sendto(pattern(100 + n), ('127.0.0.1', udp))
+                assert u.recv(1 << 16) == pattern(100 + n)
+        m.ok('ping -c 1 -s 64 127.0.0.1')
+        m.ok('sleep 0.5')  # from a capture to its file is a hundredth of that
+        m.ok(f'ifconfig {m.card} down')
+        m.ok(f'ifconfig {m.card} up')
+        m.ok(f'ifconfig {m.card} wait 60')
+        m.ok('tcpdump -l off')
+        s.settimeout(2)
+        try:
+            while True:
+                piece = s.recv(1 << 16)
+                if not piece:
+                    break
+                got += piece
+        except TimeoutError:
+            pass
+    all_frames = frames(bytes(got))
+    for n in range(50):
+        same = [f for f in all_frames if f.endswith(pattern(100 + n))]
+        assert len(same) == 2, n  # there and back
+    to_itself = [f for f in all_frames if f[:12] == bytes(12) and f[12:14] == b'\x08\x00']
+    assert len(to_itself) == 2
+    assert not any(struct.pack('!H', PCAP) in f[34:38] for f in all_frames if f[23:24] == b'\x06')
+    settle(m, lambda: 'ESTABLISHED' in m.ok('netstat'), False)
+    m.ok('sleep 0.2')
+    assert m.poweroff() == 0
+
+
