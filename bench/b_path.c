@@ -9,28 +9,32 @@
  * switched their interrupts off. Whatever looks at a device's registers, and the lwp that stands
  * for all other work, moves the models on to the present (world_look()).
  *
- * Two ways to write the drivers:
+ * Three ways to do it:
  *
  *	six steps	as in the letter: the card's handler puts packets on a queue and has a
  *			softint run, which gives them to the crypto device, whose handler has it
  *			run again, which delivers
  *	puller		as in the answer to it: the card's handler works each packet as far as it
  *			goes, and so does the crypto device's
+ *	reader		the puller, and each packet is for an lwp that sleeps until there are some,
+ *			and then takes all
  *
  * Counted per packet, at four loads: switches by the scheduler, and handoffs, which change stacks
  * without asking it, there and back.
  *
- * Contexts: one CPU; the lwp, two handlers at IPL_NET, a softint. No locks: all share one CPU, and
- * each queue has one side at a time (a softint is below the handlers, and takes with one load what
- * they put).
+ * Contexts: one CPU; the lwp, two handlers at IPL_NET, a softint, the reader. No locks but that of
+ * the reader's sleep queue: all share one CPU, and each queue has one side at a time (a softint is
+ * below the handlers, and takes with one load what they put).
  */
 #include "bench.h"
 
 #include "bench_edu.h"
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
+#include <ithaca/lwp.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
+#include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
 #include <ithaca/sysctl.h>
 #include <stdatomic.h>
@@ -56,7 +60,10 @@ static uint64_t packet_every, packet_next; /* counter */
 static uint64_t job_ends[PACKETS];         /* counter */
 static _Atomic uint64_t submitted;         /* to the crypto device */
 static _Atomic uint64_t delivered;
-static bool six_steps;
+static _Atomic uint64_t taken; /* by the reader */
+static _Atomic bool reader_ends;
+static enum { SIX_STEPS, PULLER, READER } way;
+static const char *const way_name[] = {"six steps", "puller", "reader"};
 
 static inline uint64_t get(_Atomic uint64_t *count)
 {
@@ -127,6 +134,13 @@ static void submit(void)
 	put(&submitted, n + 1);
 }
 
+static void deliver(void)
+{
+	put(&delivered, get(&delivered) + 1);
+	if (way == READER)
+		sleepq_wake(&delivered, 1);
+}
+
 static unsigned path_filter(void *arg)
 {
 	struct device *d = arg;
@@ -147,15 +161,15 @@ static bool path_thread(void *arg)
 			return true;
 		}
 		put(&d->d_fetched, get(&d->d_fetched) + 1);
-		if (six_steps)
+		if (way == SIX_STEPS)
 			continue;
 		work();
 		if (d == &card)
 			submit();
 		else
-			put(&delivered, get(&delivered) + 1);
+			deliver();
 	}
-	if (six_steps)
+	if (way == SIX_STEPS)
 		softint_schedule(soft);
 	device_arm(d);
 	return true;
@@ -172,8 +186,36 @@ static void path_soft(void *arg)
 	}
 	while (get(&delivered) < get(&crypto.d_fetched)) {
 		work();
-		put(&delivered, get(&delivered) + 1);
+		deliver();
 	}
+}
+
+/* ---- For whom it is ---- */
+
+static void reader_main(void *arg)
+{
+	bool intr;
+
+	(void)arg;
+	while (!atomic_load_explicit(&reader_ends, memory_order_relaxed)) {
+		put(&taken, get(&delivered));
+		intr = sleepq_lock(&delivered);
+		if (get(&taken) == get(&delivered) &&
+		    !atomic_load_explicit(&reader_ends, memory_order_relaxed))
+			sleepq_wait(&delivered, "packets", SLEEP_FOREVER, intr);
+		else
+			sleepq_unlock(&delivered, intr);
+	}
+}
+
+static void reader_end(struct lwp *reader)
+{
+	bool intr = sleepq_lock(&delivered);
+
+	atomic_store_explicit(&reader_ends, true, memory_order_relaxed);
+	sleepq_unlock(&delivered, intr);
+	sleepq_wake(&delivered, -1);
+	lwp_join(reader);
 }
 
 /* ---- Counting ---- */
@@ -182,7 +224,7 @@ static void path_run(const char *load, uint64_t every)
 {
 	char name[BENCH_NAME_MAX];
 	struct cpu *ci = cpu_lookup(0);
-	const char *how = six_steps ? "six steps" : "puller";
+	_Atomic uint64_t *last = way == READER ? &taken : &delivered;
 	uint64_t switches, handoffs, before;
 
 	packet_every = every;
@@ -192,34 +234,51 @@ static void path_run(const char *load, uint64_t every)
 	put(&crypto.d_fetched, 0);
 	put(&submitted, 0);
 	put(&delivered, 0);
+	put(&taken, 0);
 	switches = get(&ci->ci_switches);
 	handoffs = get(&ci->ci_handoffs);
 	before = port_counter();
 	packet_next = before + every;
-	while (get(&delivered) < PACKETS)
+	while (get(last) < PACKETS)
 		world_look();
 	before = port_counter() - before;
 	switches = get(&ci->ci_switches) - switches;
 	handoffs = get(&ci->ci_handoffs) - handoffs;
-	ksnprintf(name, sizeof(name), "%s, %s: switches", how, load);
+	ksnprintf(name, sizeof(name), "%s, %s: switches", way_name[way], load);
 	bench_value(name, "a packet", switches, PACKETS, PACKETS);
-	ksnprintf(name, sizeof(name), "%s, %s: handoffs", how, load);
+	ksnprintf(name, sizeof(name), "%s, %s: handoffs", way_name[way], load);
 	bench_value(name, "a packet", handoffs, PACKETS, PACKETS);
-	ksnprintf(name, sizeof(name), "%s, %s: ticks", how, load);
+	ksnprintf(name, sizeof(name), "%s, %s: ticks", way_name[way], load);
 	bench_value(name, "a packet", before, PACKETS, PACKETS);
 }
 
 static void path_loads(void)
 {
-	unsigned way;
+	path_run("idle", 100000);
+	path_run("a packet every 5000", 5000);
+	path_run("a packet every 2500", 2500);
+	path_run("flooded", 100);
+}
 
-	for (way = 0; way < 2; way++) {
-		six_steps = way == 0;
-		path_run("idle", 100000);
-		path_run("a packet every 5000", 5000);
-		path_run("a packet every 2500", 2500);
-		path_run("flooded", 100);
-	}
+static int path_ways(void)
+{
+	struct lwp *reader;
+	int error;
+
+	way = SIX_STEPS;
+	path_loads();
+	way = PULLER;
+	path_loads();
+	atomic_store_explicit(&reader_ends, false, memory_order_relaxed);
+	put(&delivered, 0);
+	error =
+	    lwp_create("reader", PRI_MAX, cpu_lookup(0), LWP_JOINABLE, reader_main, NULL, &reader);
+	if (error)
+		return error;
+	way = READER;
+	path_loads();
+	reader_end(reader);
+	return 0;
 }
 
 /* ---- All of it ---- */
@@ -257,7 +316,7 @@ int bench_path(void)
 		error = device_begin(&crypto);
 		if (error == 0) {
 			sysctl_write("hw.intr.acct", "0");
-			path_loads();
+			error = path_ways();
 			sysctl_write("hw.intr.acct", "1");
 			device_end(&crypto);
 		}

@@ -29,6 +29,8 @@ ARMED = (10, 100, 1000, 10000, 100000, 1000000)
 CPUS = (1, 2, 4, 8)
 LOADS = (('idle', 'idle'), ('a packet every 5000', 'every\n5,000'),
          ('a packet every 2500', 'every\n2,500'), ('flooded', 'flooded'))
+WAYS = (('six steps', "the letter's six steps"), ('puller', 'a puller'),
+        ('reader', 'a puller, and a reader'))
 
 
 def thousands(value, _pos=None):
@@ -180,25 +182,27 @@ def draw_latency(results, _shown):
 
 
 def draw_path(results, _shown):
-    """Switches and handoffs a packet, by load, for both ways to write the drivers."""
+    """Switches and handoffs a packet, by load, for each way to do it."""
     models = [m for m in results.ours if results.get(m, 'puller, idle: switches') is not None]
     if not models:
         return None
-    fig, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 3.8))
+    fig, axes = plt.subplots(1, 3, sharey=True, figsize=(8, 3.8))
     width = 0.8 / len(models)
-    for ax, way in zip(axes, ('six steps', 'puller')):
+    for ax, (way, title) in zip(axes, WAYS):
         for i, m in enumerate(models):
             xs = [x + (i - (len(models) - 1) / 2) * width for x in range(len(LOADS))]
             switches = [results.get(m, f'{way}, {load}: switches') for load, _ in LOADS]
             handoffs = [results.get(m, f'{way}, {load}: handoffs') for load, _ in LOADS]
+            if None in switches + handoffs:
+                continue
             ax.bar(xs, switches, width * 0.92, color=MODEL[m], label=m)
             ax.bar(xs, handoffs, width * 0.92, bottom=switches, facecolor='none',
                    edgecolor=MODEL[m], hatch='////', linewidth=0.8)
-        ax.set_xticks(range(len(LOADS)), [text for _, text in LOADS])
+        ax.set_xticks(range(len(LOADS)), [text for _, text in LOADS], fontsize=9)
         ax.grid(axis='x', visible=False)
-        ax.set_title('the letter\'s six steps' if way == 'six steps' else 'the puller')
-        ax.set_xlabel('a packet comes (instructions)')
+        ax.set_title(title)
     axes[0].set_ylabel('switches (solid) and handoffs (hatched)')
+    axes[1].set_xlabel('how often a packet comes, in instructions')
     fig.tight_layout(rect=(0, 0.08, 1, 1))
     fig.legend(*axes[1].get_legend_handles_labels(), loc='lower center', ncol=4)
     return fig
