@@ -128,6 +128,7 @@ static void sends(struct igb *ig, bool open)
 
 		mutex_enter(&q->q_tx_lock);
 		q->q_tx_open = open;
+		q->q_tx_owed = false;
 		q->q_tx_stuck = 0;
 		mutex_exit(&q->q_tx_lock);
 	}
@@ -291,7 +292,10 @@ static int igb_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, 
 	    atomic_load_explicit(&nic->nic_link, memory_order_relaxed))
 		error = igb_tx_put(&q->q_tx, seg, n, cookie, &bytes);
 	if (error == 0) {
-		igb_doorbell(ig, IGB_TX(queue, TX_TDT), q->q_tx.tx_next);
+		/* Relaxed: only the handler itself finds itself there, and it tells the card. */
+		q->q_tx_owed = atomic_load_explicit(&q->q_lwp, memory_order_relaxed) == curlwp;
+		if (!q->q_tx_owed)
+			igb_doorbell(ig, IGB_TX(queue, TX_TDT), q->q_tx.tx_next);
 		port_stat_add(&q->q_tx_packets, 1);
 		port_stat_add(&q->q_tx_bytes, bytes);
 	} else if (error == ENOBUFS) {

@@ -32,11 +32,15 @@ struct igb_queue {
 	struct intr_source *q_source; /* (a) the first one's, for all, if there is but one */
 	struct intr_handler *q_ih;    /* (o); (a) for the handler */
 	struct igb_rx q_rx;           /* (h) */
-	struct mutex q_tx_lock;       /* what follows */
-	struct igb_tx q_tx;           /* (m) */
-	bool q_tx_open;               /* (m) nic_send() is welcome */
-	uint32_t q_tx_seen;           /* (m) watchdog: the card's head when it last looked */
-	unsigned q_tx_stuck;          /* (m) watchdog: how often it has stood there */
+	struct lwp
+	    *_Atomic q_lwp;     /* (~) relaxed: who runs the handler; only he finds himself there */
+	struct mutex q_tx_lock; /* what follows */
+	struct igb_tx q_tx;     /* (m) */
+	bool q_tx_open;         /* (m) nic_send() is welcome */
+	bool q_tx_owed;         /* (m) the card was not told of all frames yet */
+	uint32_t q_tx_seen;     /* (m) watchdog: the card's head when it last looked */
+	unsigned q_tx_stuck;    /* (m) watchdog: how often it has stood there */
+	uint64_t q_odd_seen;    /* watchdog: descriptors that made no sense, when it last looked */
 
 	unsigned q_pause_us;       /* (h) what EITR says */
 	uint64_t q_window_ns;      /* (h) adaptive: when the window began */

@@ -5,8 +5,9 @@
  *
  * A queue's filter masks its vector (EIMC) and says HANDLED | SCHEDULE_THREAD. The handler pulls
  * frames out of the ring and gives each to the network, which processes it to completion in this
- * same thread; reports what was sent; and unmasks (EIMS) when nothing is left. After dev.igb.budget
- * frames it queues itself behind its neighbours (hwi_sched) and leaves its vector masked.
+ * same thread; tells the card, once for all, of what that had to send; reports what was sent; and
+ * unmasks (EIMS) when nothing is left. After dev.igb.budget frames it queues itself behind its
+ * neighbours (hwi_sched) and leaves its vector masked.
  *
  * Going back to sleep. While the vector is masked the card remembers in EICR that something came,
  * and sends its message at EIMS. So nothing can be lost; but what the handler has taken meanwhile
@@ -37,6 +38,10 @@
  * With one source (MSI, or a pin that others share) the filter reads ICR, which clears it. Whoever
  * reads a cause owes a run: the filter schedules the handler whenever ICR names a queue, masked or
  * not. So there too nothing is lost, and there is nothing to be cleared before IMS.
+ *
+ * The watchdog looks once a second at what no interrupt tells: a card that was pulled out, a
+ * transmit ring that stands still, descriptors that made no sense. The last two end in a reset, so
+ * a card that goes on lying is reset once a second and no more.
  *
  * What is rare goes to the event handler, which is INTR_MANUAL: link, resets that the card or the
  * watchdog ask for, and that the card has gone. A reset takes the queues' handlers away while the
@@ -148,6 +153,14 @@ static unsigned pull(struct igb_queue *q, const struct nic_client *client, unsig
 	return n;
 }
 
+/* q_tx_lock held: the handler's own frames, told of together. */
+static void tell(struct igb_queue *q)
+{
+	if (q->q_tx_owed)
+		igb_doorbell(q->q_igb, IGB_TX(q->q_index, TX_TDT), q->q_tx.tx_next);
+	q->q_tx_owed = false;
+}
+
 /* Report what the card has sent; the lock is not held in a callback. */
 static unsigned reap(struct igb_queue *q, const struct nic_client *client)
 {
@@ -157,6 +170,7 @@ static unsigned reap(struct igb_queue *q, const struct nic_client *client)
 	do {
 		n = 0;
 		mutex_enter(&q->q_tx_lock);
+		tell(q);
 		while (n < REAP_BATCH && igb_tx_reap(&q->q_tx, false, &cookie[n]))
 			n++;
 		mutex_exit(&q->q_tx_lock);
@@ -219,6 +233,7 @@ static bool queue_handler(void *arg)
 	unsigned budget = igb_budget(), n = 0, done;
 
 	port_stat_add(&q->q_rounds, 1);
+	atomic_store_explicit(&q->q_lwp, curlwp, memory_order_relaxed); /* for ourselves */
 	if (client != NULL)
 		client->nc_begin(nic, q->q_index);
 	do {
@@ -228,6 +243,10 @@ static bool queue_handler(void *arg)
 	} while (done > 0 && n < budget && settle(q));
 	if (client != NULL)
 		client->nc_end(nic, q->q_index);
+	atomic_store_explicit(&q->q_lwp, NULL, memory_order_relaxed); /* for ourselves */
+	mutex_enter(&q->q_tx_lock);
+	tell(q);
+	mutex_exit(&q->q_tx_lock);
 	adapt(q);
 	if (n >= budget) {
 		port_stat_add(&q->q_yields, 1);
@@ -295,7 +314,7 @@ static bool queue_stuck(struct igb_queue *q, bool may)
 
 	mutex_enter(&q->q_tx_lock);
 	head = igb_read(ig, IGB_TX(q->q_index, TX_TDH));
-	if (may && q->q_tx_open && head != q->q_tx.tx_next && head == q->q_tx_seen)
+	if (may && q->q_tx_open && !q->q_tx_owed && head != q->q_tx.tx_next && head == q->q_tx_seen)
 		q->q_tx_stuck++;
 	else
 		q->q_tx_stuck = 0;
@@ -303,6 +322,22 @@ static bool queue_stuck(struct igb_queue *q, bool may)
 	stuck = q->q_tx_stuck == STUCK_MAX;
 	mutex_exit(&q->q_tx_lock);
 	return stuck;
+}
+
+/* Descriptors that no working card writes; after them we may look at the wrong end of the ring. */
+static bool queue_odd(struct igb_queue *q)
+{
+	_Atomic uint64_t *count = q->q_rx.rx_count;
+	/* Relaxed: counts. */
+	uint64_t odd = atomic_load_explicit(&count[IGB_RX_PART], memory_order_relaxed) +
+	    atomic_load_explicit(&count[IGB_RX_LENGTH], memory_order_relaxed);
+	bool more = odd != q->q_odd_seen;
+
+	if (more)
+		kprintf("%s: queue %u: %llu descriptors made no sense\n", q->q_igb->ig_nic.nic_name,
+		    q->q_index, (unsigned long long)(odd - q->q_odd_seen));
+	q->q_odd_seen = odd;
+	return more;
 }
 
 /* Softclock. What an interrupt should have told, and what none can tell. */
@@ -322,12 +357,17 @@ void igb_watch(void *arg)
 	if (link != atomic_load_explicit(&ig->ig_nic.nic_link, memory_order_relaxed))
 		igb_event(ig, IGB_EVENT_LINK);
 	for (unsigned i = 0; i < ig->ig_nqueues; i++) {
-		if (!queue_stuck(ig->ig_queue[i], link && (status & STATUS_TXOFF) == 0))
-			continue;
-		igb_bump(&ig->ig_hangs, 1);
-		kprintf("%s: queue %u: nothing was sent for %u s\n", ig->ig_nic.nic_name, i,
-		    STUCK_MAX);
-		igb_event(ig, IGB_EVENT_RESET);
+		struct igb_queue *q = ig->ig_queue[i];
+		bool again = queue_odd(q);
+
+		if (queue_stuck(q, link && (status & STATUS_TXOFF) == 0)) {
+			igb_bump(&ig->ig_hangs, 1);
+			kprintf("%s: queue %u: nothing was sent for %u s\n", ig->ig_nic.nic_name, i,
+			    STUCK_MAX);
+			again = true;
+		}
+		if (again)
+			igb_event(ig, IGB_EVENT_RESET);
 	}
 }
 
