@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The drivers of tests/examples are those that the manual and docs/from-spl.md show, to the letter;
-that they work is for a test in tests/unit, which has to include each."""
+"""The drivers of tests/examples are those that the manual, docs/from-spl.md and
+docs/writing-a-driver.md show, to the letter; that they work is for a test in tests/unit, which has
+to include each."""
 
 import glob
 import os
@@ -11,8 +12,10 @@ import pytest
 import harness
 
 ALL = sorted(glob.glob(os.path.join(harness.ROOT, 'tests', 'examples', '*.c')))
-STEPS = [path for path in ALL if os.path.basename(path).startswith('from_spl_')]
-EXAMPLES = [path for path in ALL if path not in STEPS]
+ESSAYS = {'docs/from-spl.md': 'from_spl_', 'docs/writing-a-driver.md': 'edu_'}
+STEPS = {page: [path for path in ALL if os.path.basename(path).startswith(stem)]
+         for page, stem in ESSAYS.items()}
+EXAMPLES = [path for path in ALL if not any(path in steps for steps in STEPS.values())]
 
 
 def read(path):
@@ -40,10 +43,11 @@ def test_page_shows_the_file(path):
     assert shown(page) == code(path)
 
 
-def test_essay_shows_the_steps():
-    blocks = re.findall(r'^```c\n(.*?)^```$', read('docs/from-spl.md'), re.M | re.S)
-    assert len(STEPS) == 4
-    assert blocks == [code(path) for path in STEPS]
+@pytest.mark.parametrize('page', ESSAYS)
+def test_essay_shows_the_steps(page):
+    blocks = re.findall(r'^```c\n(.*?)^```$', read(page), re.M | re.S)
+    assert len(STEPS[page]) == 4
+    assert blocks == [code(path) for path in STEPS[page]]
 
 
 @pytest.mark.parametrize('path', ALL, ids=os.path.basename)
