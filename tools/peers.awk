@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # peers.awk FILE...: the table of ./ithaca bench --peers, from results of ours and of Linux, one
-# JSON object a line: medians, and how many times ours.  Where something was measured twice (rates,
-# ours before and after), the better of the two counts.  What was not measured is a dash.
+# JSON object a line: medians, and how many times ours.  Where something was measured twice, as
+# rates are, the better counts.  What was not measured is a dash.
 
 # field NAME: of the JSON object in $0, a number or a string without its quotes.
 function field(name,   s) {
