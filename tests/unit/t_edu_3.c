@@ -84,7 +84,7 @@ SIM_TEST(edu_3_detached_at_work, 2, 100)
 
 SIM_TEST(edu_3_no_memory, 1, 0)
 {
-	uint32_t result;
+	uint32_t result = 0;
 	size_t before;
 	unsigned n;
 	int error;
