@@ -40,7 +40,7 @@ static inline void plain(const void *addr, unsigned long size, bool write, uint3
 		access_point();
 		return;
 	}
-	xp_local(SIM_ACCESS);
+	xp_local(SIM_ACCESS, (uintptr_t)addr);
 	xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
 }
 

@@ -9,23 +9,16 @@
  * left to do. Then the scenario's check is called. A run that cannot go on before that is a
  * deadlock; one in which somebody waits in a loop for what nobody will do is a livelock.
  *
- * Between two points a CPU is not interrupted in any sense, so the points are where all happens:
- * xp_point() before each atomic access, and whatever else other CPUs can see; xp_local() before
- * plain accesses and changes of the interrupt flag, which only matter while an interrupt is on its
- * way to this CPU. That plain accesses need no more is because they do not race, and that they do
- * not is what race.c looks after in the same runs.
- *
- * A CPU in port_pause() waits until another has written something since the pause before, as it
- * waits for nothing else.
  * Time stands still; when everybody waits it jumps to the next deadline (with `timers`, at any
  * moment).
  *
  * Contexts: xp_run() is the host's; the rest on the stacks of the simulated machine. One host
  * thread. Invariants: those that sim.c and line.c check. Not for the unit tests, which draw in
- * sim.c. Next: race.c, snapshot.c, random.c.
+ * sim.c. Next: points.c, race.c, snapshot.c, random.c.
  */
 #include "explore.h"
 
+#include "clock.h"
 #include "invariant.h"
 #include "simint.h"
 
@@ -39,24 +32,12 @@
 #define NUDGES_MAX 64u
 #define JUMPS_MAX 200u
 
-/* What the explorer knows of a CPU; forgotten when a run begins. */
-struct xp_cpu {
-	struct xp_op x_op; /* before which it stands */
-	uint32_t x_seq;    /* its points so far */
-	uint32_t x_writes; /* its writes so far */
-	uint32_t x_mark;   /* writes of others when it last went on from a pause */
-	int x_take;        /* its next turn begins with this interrupt; -1: none */
-	bool x_woken;      /* let it look again: others ran here, or everybody waits */
-};
-
 struct xp_config xp_config;
 bool xp_on;
 uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_steps_all;
 struct xp_choice xp_log[XP_LOG_MAX], xp_script[XP_LOG_MAX];
 unsigned xp_nlog, xp_nscript;
 
-static struct xp_cpu cpus[XP_CPUS];
-static uint32_t writes_all;
 static unsigned nudges, jumps;
 static struct xp_device devices[XP_DEVICES], devices_first[XP_DEVICES];
 static unsigned ndevices;
@@ -68,6 +49,8 @@ static enum xp_result result;
 static char message[MESSAGE_SIZE];
 static uint64_t chance;
 static void (*setup_fn)(void);
+static bool looking;           /* check() or invariant() of the scenario */
+static unsigned device_number; /* whose turn it is; XP_DEVICES: time's */
 
 /* ---- Small things ---- */
 
@@ -105,7 +88,7 @@ unsigned xp_me(void)
 
 uint32_t xp_my_seq(void)
 {
-	return cpus[current].x_seq;
+	return xp_cpus[current].x_seq;
 }
 
 unsigned xp_irq_cpu(unsigned p)
@@ -125,15 +108,23 @@ void xp_expect(unsigned lwps)
 	expected = lwps;
 }
 
-void xp_disturbed(void)
+bool xp_in_device(void)
 {
-	cpus[sim_cpu->ci_index].x_woken = true;
+	return sim_in_event && !looking;
 }
 
-void xp_wrote(unsigned cpu)
+unsigned xp_device_number(void)
 {
-	cpus[cpu].x_writes++;
-	writes_all++;
+	return device_number;
+}
+
+static void look(void (*fn)(void))
+{
+	if (fn == NULL)
+		return;
+	looking = sim_in_event = true;
+	fn();
+	looking = sim_in_event = false;
 }
 
 /* ---- The end of a run ---- */
@@ -172,7 +163,7 @@ static void stuck(const char *what)
 
 	for (unsigned i = 0; i < sim_ncpus && n < sizeof(text); i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "; CPU %u (%s) %s", i,
-		    sim_vcpus[i].v_ci.ci_curlwp->l_name, waits_at(&cpus[i].x_op));
+		    sim_vcpus[i].v_ci.ci_curlwp->l_name, waits_at(&xp_cpus[i].x_op));
 	sim_failed("%s: %u of %u lwps at their end%s", what, left, expected, text);
 }
 
@@ -187,11 +178,8 @@ static void quiet(bool waiting)
 	bool more = sim_time_waits();
 
 	if (finished() && !waiting && !(more && xp_config.timers)) {
-		sim_in_event = true;
-		inv_end();
-		if (xp_config.check != NULL)
-			xp_config.check();
-		sim_in_event = false;
+		look(inv_end);
+		look(xp_config.check);
 		to_host(XP_OK);
 		return;
 	}
@@ -205,7 +193,7 @@ static void quiet(bool waiting)
 		stuck("livelock");
 	}
 	for (unsigned i = 0; i < sim_ncpus; i++)
-		cpus[i].x_woken = true;
+		xp_cpus[i].x_woken = true;
 }
 
 /* ---- Who can go on ---- */
@@ -224,7 +212,7 @@ static bool cpu_ready(const struct sim_vcpu *v, const struct xp_cpu *x, bool *wa
 	case SIM_REST:
 		return wanted(v);
 	case SIM_PAUSE:
-		if (x->x_woken || writes_all - x->x_writes != x->x_mark)
+		if (x->x_woken || xp_news(x))
 			return true;
 		*waiting = true;
 		return false;
@@ -252,13 +240,28 @@ static uint64_t irqs(const struct sim_vcpu *v, unsigned c)
 	return (v->v_intr || v->v_halted) && !v->v_deaf ? on_their_way(v, c) : 0;
 }
 
-uint64_t xp_raised(void)
+/* What the fingerprint leaves open: where each CPU stands, and what is on its way. */
+uint64_t xp_state(void)
 {
-	uint64_t set = 0;
+	uint64_t h = xp_mix(xp_fingerprint, current + 16 * jumps + 65536 * (uint64_t)left);
 
-	for (unsigned c = 0; c < sim_ncpus; c++)
-		set |= on_their_way(&sim_vcpus[c], c);
-	return set;
+	for (unsigned c = 0; c < sim_ncpus; c++) {
+		const struct sim_vcpu *v = &sim_vcpus[c];
+		const struct xp_cpu *x = &xp_cpus[c];
+
+		h = xp_mix(h, on_their_way(v, c) * 4 + 2 * v->v_intr + v->v_halted);
+		h = xp_mix(h, x->x_op.o_addr * 64 + 4 * x->x_op.o_kind + 2 * x->x_narrow);
+		h = xp_mix(h, xp_context_at(x->x_context));
+		h = xp_mix(h, xp_buffer_state(c));
+	}
+	for (unsigned d = 0; d < ndevices; d++)
+		h = xp_mix(h, devices[d].left);
+	return h;
+}
+
+static uint64_t own_interrupts(unsigned c)
+{
+	return (((uint64_t)1 << XP_FLUSH) - 1) << (XP_IRQ + XP_IRQS * c);
 }
 
 static uint64_t ready_set(bool *waiting)
@@ -267,7 +270,7 @@ static uint64_t ready_set(bool *waiting)
 
 	*waiting = false;
 	for (unsigned c = 0; c < sim_ncpus; c++) {
-		if (cpu_ready(&sim_vcpus[c], &cpus[c], waiting))
+		if (cpu_ready(&sim_vcpus[c], &xp_cpus[c], waiting))
 			set |= XP_BIT(c);
 		set |= irqs(&sim_vcpus[c], c);
 		if (xp_buffered(c))
@@ -278,6 +281,8 @@ static uint64_t ready_set(bool *waiting)
 			set |= XP_BIT(XP_DEV + d);
 	if (xp_config.timers && set != 0 && sim_time_waits())
 		set |= XP_BIT(XP_TIME);
+	if (xp_cpus[current].x_narrow && (set & XP_BIT(current)))
+		set &= XP_BIT(current) | own_interrupts(current);
 	return set;
 }
 
@@ -300,12 +305,12 @@ static unsigned plain_choice(uint64_t set)
 
 void xp_next_op(unsigned p, struct xp_op *out)
 {
-	*out = p < XP_CPUS ? cpus[p].x_op : (struct xp_op){0};
+	*out = p < XP_CPUS ? xp_cpus[p].x_op : (struct xp_op){0};
 }
 
 bool xp_yields(void)
 {
-	unsigned k = cpus[current].x_op.o_kind;
+	unsigned k = xp_cpus[current].x_op.o_kind;
 
 	return k == SIM_PAUSE || k == SIM_IDLE || k == SIM_REST;
 }
@@ -313,7 +318,7 @@ bool xp_yields(void)
 static void log_choice(unsigned pick, unsigned what)
 {
 	if (xp_nlog < XP_LOG_MAX)
-		xp_log[xp_nlog++] = (struct xp_choice){cpus[current].x_seq, (uint8_t)current,
+		xp_log[xp_nlog++] = (struct xp_choice){xp_cpus[current].x_seq, (uint8_t)current,
 		    (uint8_t)pick, (uint8_t)what};
 }
 
@@ -323,9 +328,10 @@ static void go(unsigned p)
 {
 	unsigned c = xp_irq_cpu(p);
 	struct sim_vcpu *v = &sim_vcpus[c], *me = sim_me();
+	uint32_t context = xp_context;
 
-	cpus[c].x_take = p < XP_DEV ? -1 : (int)((p - XP_IRQ) % XP_IRQS);
-	if (p >= XP_DEV || cpus[c].x_op.o_kind != SIM_PAUSE)
+	xp_cpus[c].x_take = p < XP_DEV ? -1 : (int)((p - XP_IRQ) % XP_IRQS);
+	if (p >= XP_DEV || xp_cpus[c].x_op.o_kind != SIM_PAUSE)
 		nudges = 0;
 	if (!in_host && v == me)
 		return;
@@ -336,7 +342,22 @@ static void go(unsigned p)
 		sim_stack_switch(&sim_host_sp, v->v_sp, NULL, NULL);
 	} else {
 		sim_stack_switch(&me->v_sp, v->v_sp, NULL, NULL);
+		xp_context = context;
 	}
+}
+
+static void turn_of_device(unsigned d)
+{
+	devices[d].left--;
+	if (xp_tracing)
+		xp_note(XE_NOTE, 0, 0, 0, devices[d].name);
+	device_number = d;
+	sim_in_event = true;
+	devices[d].fn(devices[d].arg);
+	sim_in_event = false;
+	device_number = XP_DEVICES;
+	for (unsigned i = 0; i < sim_ncpus; i++)
+		xp_cpus[i].x_woken = true;
 }
 
 /* Choose until a CPU goes on; returns when it is the caller's turn. */
@@ -349,9 +370,8 @@ static void schedule(void)
 	for (;;) {
 		current = sim_cpu->ci_index;
 		sim_line_check();
-		if (xp_config.step != NULL)
-			xp_config.step();
-		cpus[current].x_seq++;
+		look(xp_config.step);
+		xp_cpus[current].x_seq++;
 		set = ready_set(&waiting);
 		if (set == 0) {
 			quiet(waiting);
@@ -377,12 +397,7 @@ static void schedule(void)
 		if (p == XP_TIME) {
 			sim_time_jump();
 		} else if (p < XP_IRQ) {
-			devices[p - XP_DEV].left--;
-			if (xp_tracing)
-				xp_note(XE_NOTE, 0, 0, 0, devices[p - XP_DEV].name);
-			sim_in_event = true;
-			devices[p - XP_DEV].fn(devices[p - XP_DEV].arg);
-			sim_in_event = false;
+			turn_of_device(p - XP_DEV);
 		} else {
 			xp_flush(xp_irq_cpu(p));
 		}
@@ -394,6 +409,7 @@ static void take_now(struct sim_vcpu *v, struct xp_cpu *x)
 {
 	static const char *const what[] = {"IPI", "clock"};
 	unsigned take = (unsigned)x->x_take;
+	uint32_t context = xp_context;
 
 	x->x_take = -1;
 	x->x_op.o_kind = SIM_ACCESS;
@@ -403,9 +419,13 @@ static void take_now(struct sim_vcpu *v, struct xp_cpu *x)
 	}
 	if (xp_tracing)
 		xp_note(XE_IRQ, 0, take, 0, take < 2 ? what[take] : "interrupt");
-	if (take == 0)
+	xp_context_interrupt(XP_IRQ + XP_IRQS * v->v_ci.ci_index + take);
+	if (take == 0) {
 		xp_race_ipi_taken(v->v_ci.ci_index);
+		xp_touch(XA_IPI(v->v_ci.ci_index), true);
+	}
 	sim_take(v, take);
+	xp_context = context;
 	xp_disturbed();
 }
 
@@ -416,14 +436,17 @@ void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 	struct xp_cpu *x;
 
 	for (;;) {
-		x = &cpus[sim_cpu->ci_index];
+		x = &xp_cpus[sim_cpu->ci_index];
 		x->x_op = (struct xp_op){addr, pc, (uint8_t)kind, write};
+		x->x_context = xp_context;
 		schedule();
 		v = sim_me();
-		x = &cpus[v->v_ci.ci_index];
+		x = &xp_cpus[v->v_ci.ci_index];
 		if (kind == SIM_PAUSE) {
-			x->x_mark = writes_all - x->x_writes;
+			x->x_mark = xp_writes - x->x_writes;
 			x->x_woken = false;
+			x->x_nwatched = 0;
+			x->x_watch = WATCH_FOR;
 			xp_fresh(v->v_ci.ci_index);
 		}
 		if (x->x_take < 0) {
@@ -439,43 +462,15 @@ void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 void xp_arrive(void)
 {
 	struct sim_vcpu *v = sim_me();
-	struct xp_cpu *x = &cpus[v->v_ci.ci_index];
+	struct xp_cpu *x = &xp_cpus[v->v_ci.ci_index];
 	bool idle = v->v_halted;
 
+	xp_context_lwp((uintptr_t)&idle);
 	if (x->x_take < 0)
 		return;
 	take_now(v, x);
 	if (!idle)
 		xp_turn(SIM_TEST, 0, false, 0);
-}
-
-void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
-{
-	if (sim_in_event)
-		return;
-	if (xp_steps + 1 < xp_ask_at && !xp_config.strategy->every) {
-		xp_steps++;
-		cpus[sim_cpu->ci_index].x_seq++;
-		return;
-	}
-	xp_turn(kind, addr, write, pc);
-}
-
-void xp_local(enum sim_kind kind)
-{
-	const struct sim_vcpu *v = sim_me();
-
-	if (sim_in_event || !(v->v_ipi || v->v_clock || v->v_nflight != 0) || !v->v_intr)
-		return;
-	xp_point(kind, 0, false, 0);
-}
-
-void xp_ipi(unsigned to)
-{
-	xp_point(SIM_IPI, XA_IPI(to), true, (uint32_t)(uintptr_t)__builtin_return_address(0));
-	xp_drain(sim_cpu->ci_index);
-	xp_race_ipi_sent(to);
-	xp_ask_at = 0;
 }
 
 /* ---- Outcomes ---- */
@@ -485,8 +480,9 @@ static unsigned pick(enum xp_pick kind, unsigned n)
 	unsigned got;
 
 	current = sim_cpu->ci_index;
-	cpus[current].x_seq++;
+	xp_cpus[current].x_seq++;
 	got = xp_config.strategy->pick(kind, n);
+	xp_seen_outcome(got);
 	if (got != 0)
 		log_choice(kind, got);
 	return got;
@@ -582,13 +578,17 @@ enum xp_result xp_run(uint64_t seed)
 		return XP_PRUNED;
 	xp_snapshot_restore();
 	xp_race_begin();
-	memset(cpus, 0, sizeof(cpus));
 	for (unsigned i = 0; i < sim_ncpus; i++)
-		cpus[i].x_op.o_kind = (uint8_t)(gated[i] ? SIM_TEST : SIM_IDLE);
+		memset(&xp_cpus[i], 0, offsetof(struct xp_cpu, x_watched));
+	for (unsigned i = 0; i < sim_ncpus; i++) {
+		xp_cpus[i].x_op.o_kind = (uint8_t)(gated[i] ? SIM_TEST : SIM_IDLE);
+		xp_cpus[i].x_watch = xp_config.exact;
+	}
+	device_number = XP_DEVICES;
 	memcpy(devices, devices_first, sizeof(devices));
 	xp_steps = xp_fingerprint = 0;
 	xp_ask_at = 0;
-	xp_nlog = writes_all = nudges = jumps = left = 0;
+	xp_nlog = xp_writes = nudges = jumps = left = 0;
 	sim_cpu = &sim_vcpus[0].v_ci;
 	sim_in_event = false;
 	message[0] = '\0';

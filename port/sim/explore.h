@@ -7,6 +7,8 @@
  * step has (pick). Processes are the CPUs, the devices, each interrupt on its way to each CPU, the
  * store buffers, and time. Outcome 0, and the process that ran before, are the plain choices; the
  * log of a run has the others, and replays it.
+ *
+ * points.h is the other side: what the simulated machine tells the explorer.
  */
 #ifndef SIM_EXPLORE_H
 #define SIM_EXPLORE_H
@@ -27,14 +29,23 @@
 #define XP_NONE 63u
 #define XP_BIT(p) ((uint64_t)1 << (p))
 
-/* Places that are no memory, for what depends on what. */
-#define XA_LINE(n) (0x1000u + (n))
-#define XA_IPI(c) (0x2000u + (c))
-#define XA_INTR(c) (0x3000u + (c))
-
 #define XP_CHOOSE 0xffu
 enum xp_pick { XP_PICK_VALUE, XP_PICK_ALLOC, XP_PICK_TEST };
 enum xp_memory { XP_SC, XP_TSO, XP_C11 };
+
+/* How much the exhaustive search spares itself; each includes those before. */
+enum xp_reduction {
+	XP_BRUTE,  /* nothing: every choice at every point */
+	XP_STATES, /* a state that was there before, in as few preemptions */
+	XP_SHARED  /* points before what nobody else can notice */
+};
+
+/* When a strategy is asked. */
+enum xp_asks {
+	XP_AT_TIMES,  /* from xp_ask_at on, and where it must be */
+	XP_ALWAYS,    /* at every point */
+	XP_WHERE_SEEN /* at those that others can notice, by xp_config.reduction */
+};
 
 /* What a CPU is about to do. */
 struct xp_op {
@@ -53,7 +64,7 @@ struct xp_choice {
 
 struct xp_strategy {
 	const char *name;
-	bool every; /* asked at every point, else from xp_ask_at on and where it must be */
+	enum xp_asks asks;
 	bool (*begin)(uint64_t seed); /* false: there is nothing left to explore */
 	unsigned (*choose)(uint64_t set, unsigned plain);
 	unsigned (*pick)(enum xp_pick kind, unsigned n);
@@ -75,8 +86,10 @@ enum xp_result { XP_OK, XP_FAILED, XP_PRUNED };
 struct xp_config {
 	const struct xp_strategy *strategy;
 	enum xp_memory memory;
-	unsigned depth;      /* pct */
-	int bound;           /* exhaustive: preemptions; -1: none */
+	unsigned depth; /* pct */
+	int bound;      /* exhaustive: preemptions; over XP_BOUND_MAX: any number */
+	enum xp_reduction reduction;
+	bool exact;          /* traces are told apart by all accesses (shared.c) */
 	unsigned steps_max;  /* a run that is longer is a livelock */
 	bool alloc_fail;     /* an allocation may fail */
 	bool timers;         /* time may come at any moment, not only when all wait */
@@ -116,9 +129,16 @@ extern unsigned xp_nlog;
 extern struct xp_choice xp_script[XP_LOG_MAX];
 extern unsigned xp_nscript;
 
-/* The exhaustive search: what it has seen. */
-extern uint64_t xp_nodes, xp_pruned;
-extern bool xp_exhausted;
+/* The exhaustive search: what it has seen. xp_full: too many states to remember them all; it goes
+ * on, and repeats some. */
+#define XP_BOUND_MAX 99
+extern uint64_t xp_nodes, xp_states;
+extern unsigned xp_restarts;
+extern bool xp_exhausted, xp_full;
+
+/* shared.c: something was learnt of what is shared; the search must begin anew. */
+extern bool xp_learnt;
+uint64_t xp_mix(uint64_t a, uint64_t b);
 
 /* ---- For the strategies ---- */
 
@@ -130,53 +150,7 @@ bool xp_yields(void); /* it waits: to leave it is no preemption */
 uint64_t xp_chance(uint64_t below);
 void xp_chance_seed(uint64_t seed);
 unsigned xp_irq_cpu(unsigned p);
-uint64_t xp_raised(void); /* interrupts on their way, taken now or not */
-
-/* ---- For access.c and sim.c ---- */
-
-void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
-void xp_local(enum sim_kind kind); /* something that only this CPU's interrupts can see */
-void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
-void xp_arrive(void); /* the first turn of a run on this CPU */
-void xp_ipi(unsigned to);
-unsigned xp_pick_value(unsigned n);
-void xp_failed(void) __attribute__((noreturn)); /* ends the run; the message is in place */
-char *xp_message_buffer(size_t *size);
-bool xp_alloc_fails(void);
-
-void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc);
-uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc);
-void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc);
-uint64_t xp_rmw_begin(void *a, unsigned size, int order, uint32_t pc);
-void xp_rmw_end(void *a, unsigned size, uint64_t v, int order, uint32_t pc);
-void xp_rmw_none(void *a, unsigned size, int order, uint32_t pc);
-void xp_fence(int order, uint32_t pc);
-
-/* race.c: clocks. memory.c: store buffers. */
-void xp_race_begin(void);
-void xp_race_freed(uint64_t addr, size_t size);
-void xp_race_released(uint64_t addr); /* a release store that assembly is about to make */
-void xp_machine_store(uint64_t addr, uint64_t value); /* and a relaxed one, by C code of ours */
-void xp_race_ipi_sent(unsigned to);
-void xp_race_ipi_taken(unsigned cpu);
-void xp_fresh(unsigned cpu); /* it has waited: what it reads now is new */
-bool xp_buffered(unsigned cpu);
-void xp_device_touched(uint64_t addr);    /* dpor.c: in a device's step */
-uint64_t xp_buffered_place(unsigned cpu); /* where its oldest store goes */
-void xp_flush(unsigned cpu);
-void xp_drain(unsigned cpu);
-void xp_wrote(unsigned cpu);
-void xp_disturbed(void); /* something else ran on this CPU meanwhile */
-
-/* snapshot.c. */
-void xp_snapshot_take(void);
-void xp_snapshot_restore(void);
-void xp_dirty(uint64_t addr, size_t size);
-void xp_dirty_stack(uint64_t addr);
-void sim_state(void (*fn)(void *p, size_t size)); /* the simulator's own, of sim.c */
-void sim_line_state(void (*fn)(void *p, size_t size));
-void sim_mem_state(void (*fn)(void *p, size_t size));
-uint64_t sim_mem_top(void);
+uint64_t xp_state(void); /* hash of the state of the whole machine */
 
 /* tracing a run for people: table.c. */
 enum xp_event { XE_READ, XE_WRITE, XE_LOAD, XE_STORE, XE_RMW, XE_FENCE, XE_TURN, XE_IRQ, XE_NOTE };

@@ -42,6 +42,7 @@ static void point(const struct sim_line *sl)
 	if (xp_on)
 		xp_point(SIM_PIC, XA_LINE(sim_line_number(sl)), true,
 		    (uint32_t)(uintptr_t)__builtin_return_address(0));
+	xp_touch(XA_LINE(sim_line_number(sl)), true);
 }
 
 static struct sim_vcpu *vcpu_of(struct cpu *ci)
@@ -167,6 +168,7 @@ int sim_line_destroy(struct sim_line *sl)
 
 void sim_line_raise(struct sim_line *sl)
 {
+	xp_touch(XA_LINE(sim_line_number(sl)), true);
 	if (sl->sl_trigger == INTR_LEVEL) {
 		sl->sl_asserted = true;
 		update(sl);
@@ -179,11 +181,13 @@ void sim_line_raise(struct sim_line *sl)
 
 void sim_line_lower(struct sim_line *sl)
 {
+	xp_touch(XA_LINE(sim_line_number(sl)), true);
 	sl->sl_asserted = false;
 }
 
 void sim_line_inject(struct sim_line *sl, unsigned index)
 {
+	xp_touch(XA_LINE(sim_line_number(sl)), true);
 	if (sl->sl_trigger == INTR_LEVEL)
 		sl->sl_remote = true;
 	send(sl, &sim_vcpus[index]);
@@ -191,8 +195,9 @@ void sim_line_inject(struct sim_line *sl, unsigned index)
 
 void sim_line_serve(struct sim_line *sl)
 {
-	cpuset_t bit = CPUSET(curcpu()->ci_index);
+	cpuset_t bit = CPUSET(sim_cpu->ci_index);
 
+	xp_touch(XA_LINE(sim_line_number(sl)), true);
 	sl->sl_flight &= ~bit;
 	sl->sl_service |= bit;
 	sl->sl_delivered++;
@@ -203,7 +208,8 @@ void sim_line_serve(struct sim_line *sl)
 
 void sim_line_eoi(struct sim_line *sl)
 {
-	sl->sl_service &= ~CPUSET(curcpu()->ci_index);
+	xp_touch(XA_LINE(sim_line_number(sl)), true);
+	sl->sl_service &= ~CPUSET(sim_cpu->ci_index);
 	sl->sl_eois++;
 	if (!sl->sl_masked)
 		sl->sl_eois_unmasked++;

@@ -112,6 +112,15 @@ unsigned sim_stack_slot(uint64_t addr, uint64_t *top)
 	return (unsigned)n;
 }
 
+/* Who comes first gets the block that was freed last. */
+static void point(void)
+{
+	if (!xp_on || sim_in_event)
+		return;
+	xp_point(SIM_ACCESS, XA_MEMORY, true, 0);
+	xp_touch(XA_MEMORY, true);
+}
+
 /* Count one allocation: must it fail? */
 static bool due_to_fail(void)
 {
@@ -157,6 +166,7 @@ void *port_mem_alloc(size_t size)
 	struct header *h;
 
 	check_context("port_mem_alloc");
+	point();
 	if (size == 0)
 		sim_failed("port_mem_alloc(0)");
 	if (due_to_fail())
@@ -185,6 +195,7 @@ void port_mem_free(void *p, size_t size)
 	struct header *h = (struct header *)(void *)((char *)p - 64);
 
 	check_context("port_mem_free");
+	point();
 	if ((uintptr_t)p < MEM_BASE + 64 || (uintptr_t)p >= mem_next)
 		sim_failed("port_mem_free of %p, which was never allocated", p);
 	if (h->h_magic != MAGIC_USED)
@@ -210,6 +221,7 @@ void *port_stack_alloc(size_t *size)
 	char *base;
 
 	check_context("port_stack_alloc");
+	point();
 	if (due_to_fail() || (stack_nfree == 0 && stack_next == STACK_MAX))
 		return NULL;
 	i = stack_nfree > 0 ? stack_free[--stack_nfree] : stack_next++;
@@ -226,6 +238,7 @@ void port_stack_free(void *base, size_t size)
 	uintptr_t off = (uintptr_t)base - STACK_BASE - GUARD_SIZE;
 
 	check_context("port_stack_free");
+	point();
 	if (off % (STACK_SIZE + GUARD_SIZE) != 0 || off / (STACK_SIZE + GUARD_SIZE) >= stack_next ||
 	    size != STACK_SIZE)
 		sim_failed("port_stack_free of %p, size %zu: no stack", base, size);

@@ -56,6 +56,7 @@ static struct buffered buffers[XP_CPUS][BUFFER];
 static unsigned nbuffered[XP_CPUS];
 static struct history histories[XP_LOCS];
 static bool fresh[XP_CPUS];
+bool xp_flushing;
 
 void xp_memory_begin(void)
 {
@@ -83,18 +84,15 @@ bool xp_buffered(unsigned cpu)
 	return nbuffered[cpu] != 0;
 }
 
-uint64_t xp_buffered_place(unsigned cpu)
-{
-	return nbuffered[cpu] != 0 ? (uintptr_t)buffers[cpu][0].b_at : 0;
-}
-
 void xp_flush(unsigned cpu)
 {
 	struct buffered b = buffers[cpu][0];
 	struct xp_loc *l;
 
 	memmove(buffers[cpu], buffers[cpu] + 1, --nbuffered[cpu] * sizeof(b));
-	l = xp_atomic(cpu, (uintptr_t)b.b_at, true, b.b_pc);
+	xp_flushing = true;
+	l = xp_atomic(cpu, (uintptr_t)b.b_at, b.b_size, true, b.b_pc);
+	xp_flushing = false;
 	l->l_clk[LC_AWRITE][cpu] = b.b_clk;
 	l->l_sync = b.b_sync;
 	xp_dirty((uintptr_t)b.b_at, b.b_size);
@@ -116,7 +114,17 @@ static void buffer(unsigned me, void *a, unsigned size, uint64_t v, int order, u
 	buffers[me][nbuffered[me]++] =
 	    (struct buffered){a, v, xp_release(me, order), pc, xp_clocks.now[me][me], size};
 	xp_ask_at = 0;
+	xp_seen_issued(xp_place((uintptr_t)a), me, v);
 	xp_tick(me);
+}
+
+uint64_t xp_buffer_state(unsigned cpu)
+{
+	uint64_t h = nbuffered[cpu];
+
+	for (unsigned i = 0; i < nbuffered[cpu]; i++)
+		h = xp_mix(h, xp_mix((uintptr_t)buffers[cpu][i].b_at, buffers[cpu][i].b_value));
+	return h;
 }
 
 static bool forwarded(unsigned me, const void *a, unsigned size, uint64_t *v)
@@ -186,6 +194,8 @@ static uint64_t load_c11(struct xp_loc *l, void *a, unsigned me, unsigned size, 
 		n++;
 	}
 	k = n > 1 && !fresh[me] ? xp_pick_value(n) : 0;
+	if (k != 0)
+		xp_disturbed(); /* there is a newer one: not what to wait for */
 	r = &h->h_rec[h->h_n - 1 - k];
 	if (xp_clocks.now[me][me] < r->r_seen[me])
 		r->r_seen[me] = xp_clocks.now[me][me];
@@ -208,11 +218,14 @@ uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc)
 	uint64_t v;
 	unsigned me;
 
-	if (sim_in_event)
+	if (sim_in_event) {
+		if (xp_in_device())
+			xp_device_touched(xp_place((uintptr_t)a), false);
 		return get(a, size);
+	}
 	xp_point(SIM_ACCESS, (uintptr_t)a, false, pc);
 	me = sim_cpu->ci_index;
-	l = xp_atomic(me, (uintptr_t)a, false, pc);
+	l = xp_atomic(me, (uintptr_t)a, size, false, pc);
 	if (xp_config.memory == XP_C11) {
 		v = load_c11(l, a, me, size, order);
 	} else if (nbuffered[me] == 0 || !forwarded(me, a, size, &v)) {
@@ -227,10 +240,9 @@ uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc)
 /* A device writes: at once, for all to see. */
 static void by_event(void *a, unsigned size, uint64_t v)
 {
-	xp_device_touched((uintptr_t)a);
+	if (xp_in_device())
+		xp_device_touched(xp_place((uintptr_t)a), true);
 	xp_dirty((uintptr_t)a, size);
-	if (xp_config.memory == XP_C11)
-		xp_history_forget(xp_place((uintptr_t)a));
 	put(a, size, v);
 }
 
@@ -253,7 +265,7 @@ void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 		return;
 	}
 	xp_drain(me);
-	l = xp_atomic(me, (uintptr_t)a, true, pc);
+	l = xp_atomic(me, (uintptr_t)a, size, true, pc);
 	l->l_sync = xp_release(me, order);
 	xp_dirty((uintptr_t)a, size);
 	if (xp_config.memory == XP_C11)
@@ -285,7 +297,7 @@ void xp_rmw_end(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 	}
 	xp_dirty((uintptr_t)a, size);
 	fresh[me] = false;
-	l = xp_atomic(me, (uintptr_t)a, true, pc);
+	l = xp_atomic(me, (uintptr_t)a, size, true, pc);
 	xp_acquire(me, l->l_sync, order);
 	sync = xp_release(me, order); /* and what the store before released goes on */
 	for (unsigned c = 0; c < XP_CPUS; c++)
@@ -307,7 +319,7 @@ void xp_rmw_none(void *a, unsigned size, int order, uint32_t pc)
 
 	if (sim_in_event)
 		return;
-	l = xp_atomic(me, (uintptr_t)a, false, pc);
+	l = xp_atomic(me, (uintptr_t)a, size, false, pc);
 	xp_acquire(me, l->l_sync, order);
 	if (xp_config.memory == XP_C11) {
 		h = history(l, size, (uintptr_t)a);

@@ -9,17 +9,22 @@
  * races with one of another CPU, plain or atomic, that is not ordered before it, if one of the two
  * writes.
  *
- * A place is known by the address of its first byte. Each access of several bytes is one place,
- * copies of structures are one place a byte; accesses that overlap without beginning at the same
- * byte are not compared. Memory that was freed begins anew.
+ * The order of one CPU is kept though lwps and interrupts take turns on it: a CPU sees its own
+ * accesses in the order in which it made them, whoever made them, and the core relies on it where
+ * it has interrupts off. What it may not rely on, that an interrupt stays away, is not a question
+ * of order: the explorer lets it come there. An lwp that moves takes its order along by the lock of
+ * the queue, and by l_running, as any other datum.
+ *
+ * Places are those of places.c: accesses that have one byte in common are compared, wherever they
+ * begin. Memory that was freed begins anew.
  *
  * The memory models. SC: a load reads memory. TSO (memory.c): stores wait in a buffer of their
  * CPU. C11 (memory.c): a load may read a store that was overwritten, as long as nothing that
  * happened before the load has seen a newer one. Memory itself always holds the newest.
  *
- * Fingerprint: the sum over all synchronising accesses of a hash of (CPU, its how-manyth, place,
- * how many writes there before): the same for two runs exactly if they differ in the order of
- * independent steps only (but for collisions).
+ * Fingerprint: the sum over all atomic accesses of a hash of (CPU, its how-manyth, place, how many
+ * writes there before): what the random strategies count as a trace. The exhaustive search has an
+ * exact one (shared.c).
  *
  * Contexts: a run. One host thread. Not for: atomicity on one CPU against its own interrupts, which
  * xp_local() explores. Next: memory.c.
@@ -32,11 +37,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FENCES 4
-
 struct xp_clocks xp_clocks;
-static struct xp_loc locs[XP_LOCS];
-static uint32_t run, nlocs;
 static v4 ipi_clock[XP_CPUS];
 static uint32_t ops[XP_CPUS];
 
@@ -48,37 +49,9 @@ void xp_race_begin(void)
 		ipi_clock[c] = (v4){0};
 		ops[c] = 0;
 	}
-	nlocs = 0;
-	if (++run == 0) {
-		memset(locs, 0, sizeof(locs));
-		run = 1;
-	}
+	xp_places_begin();
+	xp_shared_begin();
 	xp_memory_begin();
-}
-
-struct xp_loc *xp_place(uint64_t addr)
-{
-	uint32_t i = (uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> (64 - XP_LOCS_BITS));
-	struct xp_loc *l;
-
-	for (;; i = (i + 1) % XP_LOCS) {
-		l = &locs[i];
-		if (l->l_run != run)
-			break;
-		if (l->l_addr == addr)
-			return l;
-	}
-	if (++nlocs > XP_LOCS / 4 * 3)
-		sim_failed("a run touches more than %u places", XP_LOCS / 4 * 3);
-	memset(l, 0, offsetof(struct xp_loc, l_pc));
-	l->l_addr = addr;
-	l->l_run = run;
-	return l;
-}
-
-unsigned xp_place_index(const struct xp_loc *l)
-{
-	return (unsigned)(l - locs);
 }
 
 /* ---- Races ---- */
@@ -113,20 +86,93 @@ static inline void touch(struct xp_loc *l, unsigned kind, unsigned me, uint32_t 
 	l->l_pc[kind][me] = pc;
 }
 
-static inline void plain_one(uint64_t addr, bool write, uint32_t pc)
+/* An access that races with one of these would be a race. */
+static inline v4 later(const struct xp_loc *l, v4 now, bool atomic, bool write)
+{
+	v4 bad = (v4)(l->l_clk[LC_WRITE] > now);
+
+	if (write)
+		bad |= (v4)(l->l_clk[LC_READ] > now);
+	if (!atomic)
+		bad |= (v4)(l->l_clk[LC_AWRITE] > now);
+	if (!atomic && write)
+		bad |= (v4)(l->l_clk[LC_AREAD] > now);
+	return bad;
+}
+
+static const char *const kinds[] = {"read", "write", "atomic read", "atomic write"};
+
+/* Others that have some of its bytes. */
+static void look_around(struct xp_loc *l, unsigned me, uint32_t pc, bool atomic, bool write)
+{
+	struct xp_loc *other[XP_OVERLAPS_MAX];
+	unsigned n = xp_place_others(l, other);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (xp_config.races && any(later(other[i], xp_clocks.now[me], atomic, write)))
+			race(other[i], me, pc, kinds[2 * atomic + write], xp_clocks.now[me]);
+		if (write)
+			xp_history_forget(other[i]);
+	}
+}
+
+static inline void look(struct xp_loc *l, unsigned me, unsigned size, uint32_t pc, bool atomic,
+    bool write)
+{
+	if (__builtin_expect(size > l->l_size, 0))
+		xp_place_grow(l, size);
+	if (__builtin_expect(any(later(l, xp_clocks.now[me], atomic, write)), 0) && xp_config.races)
+		race(l, me, pc, kinds[2 * atomic + write], xp_clocks.now[me]);
+	if (__builtin_expect(l->l_flags & LF_OVERLAPS, 0))
+		look_around(l, me, pc, atomic, write);
+}
+
+static inline void plain_one(uint64_t addr, unsigned size, bool write, uint32_t pc)
 {
 	unsigned me = sim_cpu->ci_index;
 	struct xp_loc *l = xp_place(addr);
-	v4 now = xp_clocks.now[me], bad;
 
-	bad = (v4)(l->l_clk[LC_WRITE] > now) | (v4)(l->l_clk[LC_AWRITE] > now);
-	if (write)
-		bad |= (v4)(l->l_clk[LC_READ] > now) | (v4)(l->l_clk[LC_AREAD] > now);
-	if (__builtin_expect(any(bad), 0))
-		race(l, me, pc, write ? "write" : "read", now);
+	look(l, me, size, pc, false, write);
 	touch(l, write ? LC_WRITE : LC_READ, me, pc);
 	if (write && l->l_history)
 		xp_history_forget(l);
+	if (xp_config.exact)
+		xp_seen(l, me, write);
+}
+
+/* In pieces that do not cross the granules of places.c, if it is larger than one. */
+static inline void in_pieces(uint64_t addr, unsigned size, bool write, uint32_t pc,
+    void (*one)(uint64_t addr, unsigned size, bool write, uint32_t pc))
+{
+	while (size > 8) {
+		unsigned piece = 8 - (unsigned)(addr & 7);
+
+		one(addr, piece, write, pc);
+		addr += piece;
+		size -= piece;
+	}
+	one(addr, size, write, pc);
+}
+
+/* A device touches what CPUs touch too. */
+static void by_device(uint64_t addr, unsigned size, bool write, uint32_t pc)
+{
+	struct xp_loc *l = xp_place(addr);
+
+	(void)pc;
+	if (size > l->l_size)
+		xp_place_grow(l, size);
+	xp_device_touched(l, write);
+}
+
+void xp_device_touched(struct xp_loc *l, bool write)
+{
+	if (xp_config.exact)
+		xp_seen(l, XP_BY_DEVICE, write);
+	if (write) {
+		l->l_version++;
+		xp_history_forget(l);
+	}
 }
 
 void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
@@ -135,34 +181,17 @@ void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
 		xp_note(write ? XE_WRITE : XE_READ, addr, size, pc, NULL);
 	if (write)
 		xp_dirty(addr, size);
-	if (sim_in_event)
-		xp_device_touched(addr);
-	if (sim_in_event && write && xp_config.memory == XP_C11)
-		xp_history_forget(xp_place(addr));
-	if (sim_in_event || !xp_config.races)
-		return;
-	if (size <= 8) {
-		plain_one(addr, write, pc);
+	if (sim_in_event) {
+		if (xp_in_device())
+			in_pieces(addr, size, write, pc, by_device);
 		return;
 	}
-	for (unsigned i = 0; i < size; i++)
-		plain_one(addr + i, write, pc);
-}
-
-void xp_race_freed(uint64_t addr, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		uint32_t n =
-		    (uint32_t)(((addr + i) * 0x9e3779b97f4a7c15ull) >> (64 - XP_LOCS_BITS));
-
-		for (; locs[n].l_run == run; n = (n + 1) % XP_LOCS) {
-			if (locs[n].l_addr != addr + i)
-				continue;
-			memset(locs[n].l_clk, 0, sizeof(locs[n].l_clk));
-			xp_history_forget(&locs[n]);
-			break;
-		}
-	}
+	if (!xp_config.races && !xp_config.exact)
+		return;
+	if (__builtin_expect(size <= 8, 1))
+		plain_one(addr, size, write, pc);
+	else
+		in_pieces(addr, size, write, pc, plain_one);
 }
 
 /* ---- Orders ---- */
@@ -208,21 +237,25 @@ static inline void fingerprint(unsigned me, const struct xp_loc *l, bool write)
 }
 
 /* An atomic access of this CPU to a place. */
-struct xp_loc *xp_atomic(unsigned me, uint64_t addr, bool write, uint32_t pc)
+struct xp_loc *xp_atomic(unsigned me, uint64_t addr, unsigned size, bool write, uint32_t pc)
 {
 	struct xp_loc *l = xp_place(addr);
-	v4 now = xp_clocks.now[me], bad = (v4)(l->l_clk[LC_WRITE] > now);
 
-	if (write)
-		bad |= (v4)(l->l_clk[LC_READ] > now);
-	if (__builtin_expect(any(bad), 0) && xp_config.races)
-		race(l, me, pc, write ? "atomic write" : "atomic read", now);
+	look(l, me, size, pc, true, write);
 	touch(l, write ? LC_AWRITE : LC_AREAD, me, pc);
-	fingerprint(me, l, write);
+	if (xp_flushing && xp_seen_before(l)) {
+		xp_wrote(me);
+		return l;
+	}
+	if (xp_config.exact)
+		xp_seen(l, me, write);
+	else
+		fingerprint(me, l, write);
 	if (write) {
 		l->l_version++;
 		xp_wrote(me);
 	}
+	xp_watch(me, l, write);
 	return l;
 }
 
@@ -237,13 +270,15 @@ void xp_fence(int order, uint32_t pc)
 	unsigned me;
 
 	if (order == __ATOMIC_SEQ_CST)
-		xp_point(SIM_ACCESS, 0, true, pc);
+		xp_point(SIM_ACCESS, xp_config.memory == XP_C11 ? XA_FENCE : 0, true, pc);
 	me = sim_cpu->ci_index; /* not before: the point may have been another CPU's turn */
 	if (xp_tracing)
 		xp_note(XE_FENCE, 0, (uint64_t)order, pc, NULL);
 	if (acquires(order))
 		xp_clocks.now[me] = join(xp_clocks.now[me], xp_clocks.pending[me]);
 	if (order == __ATOMIC_SEQ_CST) {
+		if (xp_config.memory == XP_C11)
+			xp_touch(XA_FENCE, true);
 		xp_drain(me);
 		xp_clocks.now[me] = xp_clocks.seq = join(xp_clocks.now[me], xp_clocks.seq);
 	}
@@ -259,7 +294,7 @@ void xp_race_released(uint64_t addr)
 	struct xp_loc *l;
 
 	xp_drain(me);
-	l = xp_atomic(me, addr, true, 0);
+	l = xp_atomic(me, addr, 1, true, 0);
 	l->l_sync = xp_clocks.now[me];
 	xp_dirty(addr, 1);
 	if (xp_config.memory == XP_C11)
@@ -270,7 +305,7 @@ void xp_race_released(uint64_t addr)
 void xp_machine_store(uint64_t addr, uint64_t value)
 {
 	unsigned me = sim_cpu->ci_index;
-	struct xp_loc *l = xp_atomic(me, addr, true, 0);
+	struct xp_loc *l = xp_atomic(me, addr, sizeof(value), true, 0);
 
 	xp_dirty(addr, sizeof(value));
 	l->l_sync = xp_clocks.fence[me];

@@ -11,7 +11,7 @@
  * all others. A bug that needs `depth` orderings is found in one run with a probability of at
  * least 1 / (processes * points ^ (depth - 1)). The number of points is learnt from the first run.
  *
- * Contexts: a run. Not for proofs: dpor.c. Next: replay.c.
+ * Contexts: a run. Not for proofs: search.c. Next: replay.c.
  */
 #include "explore.h"
 
@@ -64,7 +64,8 @@ static unsigned random_choose(uint64_t set, unsigned plain)
 	return nth(set, xp_chance(choices(set)));
 }
 
-const struct xp_strategy xp_random = {"random", false, random_begin, random_choose, draw, nothing};
+const struct xp_strategy xp_random = {"random", XP_AT_TIMES, random_begin, random_choose, draw,
+    nothing};
 
 /* ---- PCT ---- */
 
@@ -128,4 +129,4 @@ static void pct_end(void)
 	measured = true;
 }
 
-const struct xp_strategy xp_pct = {"pct", false, pct_begin, pct_choose, draw, pct_end};
+const struct xp_strategy xp_pct = {"pct", XP_AT_TIMES, pct_begin, pct_choose, draw, pct_end};

@@ -56,7 +56,7 @@ static void end(void)
 {
 }
 
-const struct xp_strategy xp_replay = {"replay", true, begin, choose, pick, end};
+const struct xp_strategy xp_replay = {"replay", XP_ALWAYS, begin, choose, pick, end};
 
 void xp_note(enum xp_event e, uint64_t addr, uint64_t value, uint32_t pc, const char *text)
 {

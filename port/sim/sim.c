@@ -364,7 +364,7 @@ static void xp_kind(enum sim_kind kind)
 	else if (kind == SIM_TEST)
 		xp_point(kind, 0, false, 0);
 	else
-		xp_local(kind);
+		xp_local(kind, 0);
 }
 
 void sim_point(enum sim_kind kind)
@@ -398,6 +398,8 @@ void sim_work(uint64_t ns)
 
 struct cpu *sim_curcpu(void)
 {
+	if (xp_on)
+		xp_asks_where();
 	return sim_cpu;
 }
 
@@ -545,6 +547,7 @@ static void changes(struct lwp *from, struct lwp *to, uintptr_t sp)
 {
 	xp_dirty((uintptr_t)&from->l_sp, sizeof(from->l_sp));
 	xp_dirty((uintptr_t)&to->l_sp, sizeof(to->l_sp));
+	xp_goes_on(to);
 	xp_machine_store((uintptr_t)&sim_cpu->ci_curlwp, (uintptr_t)to);
 	xp_dirty_stack(sp);
 }
@@ -559,6 +562,8 @@ static struct lwp *back(struct lwp *l)
 struct lwp *port_switch(struct lwp *from, struct lwp *to)
 {
 	uintptr_t sp = to->l_sp;
+	uint32_t context = xp_context;
+	struct lwp *last;
 
 	if (from != curlwp)
 		sim_failed("port_switch from %s, which does not run", from->l_name);
@@ -576,7 +581,10 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	sim_trace("runs", "");
 	if (xp_on)
 		xp_race_released((uintptr_t)&from->l_running);
-	return back(sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL));
+	xp_context_lwp(sp);
+	last = back(sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL));
+	xp_context = context;
+	return last;
 }
 
 struct handoff {
@@ -609,6 +617,8 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(s
 {
 	struct handoff h = {from, it, body};
 	struct sim_vcpu *v = sim_me();
+	uint32_t context = xp_context;
+	struct lwp *last;
 
 	if (from != curlwp)
 		sim_failed("port_handoff from %s, which does not run", from->l_name);
@@ -622,7 +632,9 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(s
 	}
 	sim_cpu->ci_curlwp = it;
 	sim_trace("handoff upon", from->l_name);
-	return back(sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h));
+	last = back(sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h));
+	xp_context = context;
+	return last;
 }
 
 /* A stack that goes on at fn() when it is switched to. */

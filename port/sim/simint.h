@@ -5,6 +5,8 @@
 #ifndef SIM_SIMINT_H
 #define SIM_SIMINT_H
 
+#include "points.h"
+
 #include <sim/sim.h>
 
 #define SIM_PINS_MAX (IPL_COUNT + 1)

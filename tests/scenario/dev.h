@@ -39,11 +39,11 @@ struct dev {
 /* Hardware: no step of the schedule within. */
 #define HARDWARE static __attribute__((noinline, unused, no_sanitize("thread")))
 
-/* snapshot.c: this is about to change, and is undone before the next run. What the compiler's
- * instrumentation says by itself elsewhere. */
-void xp_dirty(uint64_t addr, size_t size);
+/* points.c: a register is about to change; where a CPU does it, others may come first. What the
+ * compiler's instrumentation says by itself elsewhere. */
+void xp_register(uint64_t addr, size_t size);
 
-#define CHANGES(field) xp_dirty((uintptr_t) & (field), sizeof(field))
+#define CHANGES(field) xp_register((uintptr_t) & (field), sizeof(field))
 
 /* dev_raise - what a scenario's device calls: one more piece of work. */
 HARDWARE void dev_raise(void *arg)
@@ -60,10 +60,11 @@ HARDWARE void dev_raise(void *arg)
 /* dev_take - read what there is; the line goes down when it was the last. */
 HARDWARE unsigned dev_take(struct dev *d)
 {
-	unsigned n = d->d_hw;
+	unsigned n;
 	bool up = false;
 
 	CHANGES(d->d_hw);
+	n = d->d_hw;
 	d->d_hw = 0;
 	for (struct dev *peer = d->d_peer; peer != NULL && peer != d; peer = peer->d_peer)
 		up |= peer->d_hw != 0;

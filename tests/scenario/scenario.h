@@ -90,4 +90,7 @@ void scenario_register(struct scenario *sc, const char *name, const char *what, 
 /* sim_pick - 0 to n - 1, as the strategy likes. Any context but a device's. */
 unsigned sim_pick(unsigned n);
 
+/* sim_program - what --program said, or 0: a scenario may be a family of programs. */
+unsigned sim_program(void);
+
 #endif

@@ -2,23 +2,20 @@
 /*
  * main.c - the runner of scenarios: what `./ithaca sim` starts.
  *
- * Options, set-up of the one scenario, and the campaign: run after run until the number, the time,
- * the search or Ctrl-C ends it, with a line of progress a second on standard error. The first run
- * that fails is replayed from its log, shrunk (shrink.c) and shown (table.c).
+ * Options and set-up of the one scenario; then the campaign (campaign.c). The first run that fails
+ * is replayed from its log, shrunk (shrink.c) and shown (table.c).
  *
  * One scenario a process, one host thread. Exit status: 0 nothing found, 1 a run failed, 2 usage.
- * Next: port/sim/explore.c.
+ * Next: campaign.c, port/sim/explore.c.
  */
 #include "run.h"
 
 #include "../../../port/sim/invariant.h"
 #include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct options opt = {.seed = 1, .depth = 3, .bound = 2, .nshards = 1, .shard = 1};
@@ -26,7 +23,6 @@ struct scenario *scenario;
 struct coverage cov;
 
 static struct scenario *first, **last = &first;
-static volatile sig_atomic_t stop;
 
 void scenario_register(struct scenario *sc, const char *name, const char *what, const char *file)
 {
@@ -40,6 +36,11 @@ void scenario_register(struct scenario *sc, const char *name, const char *what, 
 unsigned sim_pick(unsigned n)
 {
 	return xp_pick_test(n);
+}
+
+unsigned sim_program(void)
+{
+	return opt.program;
 }
 
 /* ---- What unit.h promises ---- */
@@ -129,101 +130,6 @@ static void set_up(void)
 	create_lwps(true);
 }
 
-/* ---- The campaign ---- */
-
-double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
-
-static void on_stop(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-#define TRACES (1u << 20)
-
-/* A set of fingerprints; when it is three quarters full it takes no more. */
-static void count_trace(uint64_t f)
-{
-	static uint64_t *set;
-	uint64_t i = f >> 44;
-
-	if (set == NULL)
-		set = calloc(TRACES, sizeof(*set));
-	if (set == NULL || cov.traces > TRACES / 4 * 3)
-		return;
-	f |= 1;
-	while (set[i] != 0 && set[i] != f)
-		i = (i + 1) % TRACES;
-	if (set[i] == 0) {
-		set[i] = f;
-		cov.traces++;
-	}
-}
-
-static void progress(bool end)
-{
-	double t = seconds() - cov.began;
-
-	fprintf(stderr,
-	    "%s%s: %s, %s: %llu executions, %.0f a second, %llu points each, %llu%s "
-	    "distinct traces%s%s",
-	    opt.plain ? "" : "\r", scenario->name, xp_config.strategy->name,
-	    memory_name(xp_config.memory), (unsigned long long)cov.runs,
-	    t > 0 ? (double)cov.runs / t : 0,
-	    (unsigned long long)(cov.runs != 0 ? xp_steps_all / cov.runs : 0),
-	    (unsigned long long)cov.traces, cov.traces > TRACES / 4 * 3 ? " or more" : "",
-	    xp_exhausted ? ", exhausted" : "", end || opt.plain ? "\n" : "");
-}
-
-static bool over(double now)
-{
-	return stop || (opt.runs != 0 && cov.runs >= opt.runs) ||
-	    (opt.seconds > 0 && now - cov.began >= opt.seconds);
-}
-
-/* The seed of the n-th run of this shard. */
-static uint64_t seed_of(uint64_t n)
-{
-	return opt.seed + n * opt.nshards + (opt.shard - 1);
-}
-
-static enum xp_result campaign(uint64_t *seed)
-{
-	enum xp_result r = XP_OK;
-	double now = seconds(), told = now;
-
-	cov.began = now;
-	for (uint64_t n = 0; r != XP_FAILED && !xp_exhausted; n++) {
-		if ((n & 63) == 0) {
-			now = seconds();
-			if (over(now))
-				break;
-			if (now - told >= 1 && !opt.quiet) {
-				told = now;
-				progress(false);
-			}
-		}
-		if (opt.runs != 0 && cov.runs >= opt.runs)
-			break;
-		*seed = seed_of(n);
-		r = xp_run(*seed);
-		if (xp_exhausted && r == XP_PRUNED)
-			break;
-		cov.runs++;
-		if (r == XP_OK)
-			count_trace(xp_fingerprint);
-	}
-	if (!opt.quiet)
-		progress(true);
-	return r;
-}
-
 /* ---- Options ---- */
 
 static void usage(void)
@@ -231,7 +137,8 @@ static void usage(void)
 	fprintf(stderr,
 	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive]\n"
 	    "         [--memory sc|tso|c11] [--seed N] [--runs N] [--seconds S]\n"
-	    "         [--depth D] [--bound B] [--shard I/N]\n"
+	    "         [--depth D] [--bound B] [--reduction brute|states|shared]\n"
+	    "         [--cross N] [--program N] [--shard I/N]\n"
 	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
 	    "       ./ithaca sim --list\n"
 	    "       ./ithaca sim --bench\n");
@@ -278,6 +185,17 @@ static const struct xp_strategy *strategy_of(const char *text)
 	exit(2);
 }
 
+static enum xp_reduction reduction_of(const char *text)
+{
+	static const char *const name[] = {"brute", "states", "shared"};
+
+	for (unsigned r = XP_BRUTE; r <= XP_SHARED; r++)
+		if (strcmp(text, name[r]) == 0)
+			return (enum xp_reduction)r;
+	fprintf(stderr, "sim: --reduction %s: must be brute, states or shared\n", text);
+	exit(2);
+}
+
 static void shard_of(const char *text)
 {
 	if (sscanf(text, "%u/%u", &opt.shard, &opt.nshards) != 2 || opt.shard < 1 ||
@@ -295,6 +213,9 @@ static const struct option longs[] = {
     {"seconds", required_argument, NULL, 't'},
     {"depth", required_argument, NULL, 'd'},
     {"bound", required_argument, NULL, 'b'},
+    {"reduction", required_argument, NULL, 'e'},
+    {"cross", required_argument, NULL, 'c'},
+    {"program", required_argument, NULL, 'p'},
     {"shard", required_argument, NULL, 'h'},
     {"timeline", required_argument, NULL, 'l'},
     {"gdb", no_argument, NULL, 'g'},
@@ -331,6 +252,15 @@ static void option(int c)
 	case 'b':
 		opt.bound = (int)number("bound", optarg, 1000000);
 		opt.bounded = true;
+		break;
+	case 'e':
+		xp_config.reduction = reduction_of(optarg);
+		break;
+	case 'c':
+		opt.cross = (unsigned)number("cross", optarg, 1000000000);
+		break;
+	case 'p':
+		opt.program = (unsigned)number("program", optarg, 1000000);
 		break;
 	case 'h':
 		shard_of(optarg);
@@ -384,6 +314,7 @@ static void configure(void)
 		opt.runs = 1;
 	if (opt.runs == 0 && opt.seconds <= 0 && xp_config.strategy != &xp_exhaustive)
 		opt.seconds = 10;
+	xp_config.exact |= xp_config.strategy == &xp_exhaustive;
 	xp_config.depth = opt.depth;
 	xp_config.bound = opt.bounded ? opt.bound : scenario->bound != 0 ? scenario->bound : 2;
 	xp_config.steps_max = scenario->steps != 0 ? scenario->steps : 20000;
@@ -392,6 +323,12 @@ static void configure(void)
 	xp_config.races = !opt.no_races;
 	xp_config.check = scenario->check;
 	xp_config.step = scenario->invariant;
+	if (opt.cross != 0 && (!xp_config.exact || xp_config.bound <= XP_BOUND_MAX)) {
+		fprintf(stderr,
+		    "sim: --cross goes with --strategy exhaustive and no --bound (%d)\n",
+		    XP_BOUND_MAX + 1);
+		exit(2);
+	}
 	opt.strategy = xp_config.strategy->name;
 	opt.plain = !isatty(STDERR_FILENO);
 }
@@ -402,6 +339,7 @@ int main(int argc, char **argv)
 	uint64_t seed = 0;
 	int c;
 
+	xp_config.reduction = XP_SHARED;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		option(c);
 	if (opt.list) {
@@ -414,14 +352,14 @@ int main(int argc, char **argv)
 		usage();
 	find(argv[optind]);
 	configure();
-	signal(SIGINT, on_stop);
-	signal(SIGTERM, on_stop);
 	watch_on = true;
 	xp_start(scenario->cpus, set_up);
 	if (xp_config.strategy == &xp_pct)
 		(void)xp_run(0); /* to learn how long a run is */
 	xp_steps_all = 0;
 	r = campaign(&seed);
+	if (r == XP_OK && opt.cross != 0 && !cross())
+		return 1;
 	if (r == XP_FAILED)
 		explain(seed);
 	return verdict(r);

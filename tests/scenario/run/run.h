@@ -11,7 +11,7 @@
 struct options {
 	uint64_t seed, runs;
 	double seconds;
-	unsigned depth, shard, nshards;
+	unsigned depth, shard, nshards, program, cross;
 	int bound;
 	const char *timeline, *strategy;
 	bool seeded, bounded, gdb, list, bench, no_races, no_shrink, quiet, plain;
@@ -20,6 +20,8 @@ struct options {
 /* What a campaign has covered. */
 struct coverage {
 	uint64_t runs, traces;
+	uint64_t cut; /* runs that came to a state that was there before */
+	uint64_t sum; /* of the traces: what a set of them is told by */
 	double began;
 };
 
@@ -29,6 +31,10 @@ extern struct coverage cov;
 
 double seconds(void);
 const char *memory_name(enum xp_memory m);
+
+/* campaign.c: the runs. After an exhaustive search: do random runs find a trace that it has not? */
+enum xp_result campaign(uint64_t *seed);
+bool cross(void);
 
 /* shrink.c: show the run that has just failed, shrunk. Exit status from it. */
 void explain(uint64_t seed);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * points.h - what the simulated machine tells the explorer, while it has the machine (xp_on): the
+ * points of each CPU, its accesses, what else it does that others can notice.
+ *
+ * Contexts: a run, on the stacks of the simulated machine. Next: points.c.
+ */
+#ifndef SIM_POINTS_H
+#define SIM_POINTS_H
+
+#include "explore.h"
+
+struct lwp;
+
+/* Places that are no memory, for what depends on what. */
+#define XA_LINE(n) (0x1000u + (n))
+#define XA_IPI(c) (0x2000u + (c))
+#define XA_MEMORY 0x3000u
+#define XA_FENCE 0x3001u
+#define XA_WHERE(n) (0x4000u + (n))
+#define XA_END 0x5000u
+
+#define WATCHED_MAX 16u
+#define WATCH_FOR 32u
+
+struct xp_loc;
+
+/* A place that a CPU has looked at since it paused last, and how many writes it had seen then. */
+struct watched {
+	struct xp_loc *w_loc;
+	uint32_t w_version;
+};
+
+/* What the explorer knows of a CPU; forgotten when a run begins. */
+struct xp_cpu {
+	struct xp_op x_op; /* before which it stands */
+	uint32_t x_seq;    /* its points so far */
+	uint32_t x_writes; /* its writes so far */
+	uint32_t x_mark;   /* writes of others when it last went on from a pause */
+	int x_take;        /* its next turn begins with this interrupt; -1: none */
+	bool x_woken;      /* let it look again: others ran here, or everybody waits */
+	bool x_after;      /* no point yet since others could see something of it */
+	bool x_narrow;     /* at a point that only its own interrupts matter to */
+	uint32_t x_context;
+	uint32_t x_watch; /* so many more accesses are noted; all, if the search is exact */
+	uint32_t x_nwatched;
+	struct watched x_watched[WATCHED_MAX];
+};
+
+extern struct xp_cpu xp_cpus[XP_CPUS];
+extern uint32_t xp_writes; /* of all CPUs in this run */
+bool xp_news(const struct xp_cpu *x);
+
+/* ---- Points: where the schedule may turn elsewhere ---- */
+
+void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
+void xp_local(enum sim_kind kind, uint64_t addr); /* only this CPU's interrupts can see it */
+bool xp_in_device(void); /* a device's step, not a look of the scenario's */
+unsigned xp_device_number(void);
+void xp_register(uint64_t addr, size_t size);
+void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
+void xp_arrive(void); /* the first turn of a run on this CPU */
+void xp_ipi(unsigned to);
+unsigned xp_pick_value(unsigned n);
+void xp_failed(void) __attribute__((noreturn)); /* ends the run; the message is in place */
+char *xp_message_buffer(size_t *size);
+bool xp_alloc_fails(void);
+
+void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc);
+uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc);
+void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc);
+uint64_t xp_rmw_begin(void *a, unsigned size, int order, uint32_t pc);
+void xp_rmw_end(void *a, unsigned size, uint64_t v, int order, uint32_t pc);
+void xp_rmw_none(void *a, unsigned size, int order, uint32_t pc);
+void xp_fence(int order, uint32_t pc);
+
+/* race.c: clocks. memory.c: store buffers. */
+void xp_race_begin(void);
+void xp_race_freed(uint64_t addr, size_t size);
+void xp_race_released(uint64_t addr); /* a release store that assembly is about to make */
+void xp_machine_store(uint64_t addr, uint64_t value); /* and a relaxed one, by C code of ours */
+void xp_race_ipi_sent(unsigned to);
+void xp_race_ipi_taken(unsigned cpu);
+void xp_fresh(unsigned cpu); /* it has waited: what it reads now is new */
+bool xp_buffered(unsigned cpu);
+uint64_t xp_buffer_state(unsigned cpu);
+void xp_flush(unsigned cpu);
+void xp_drain(unsigned cpu);
+void xp_wrote(unsigned cpu);
+void xp_disturbed(void); /* something else ran on this CPU meanwhile */
+
+/* shared.c. */
+extern uint32_t xp_context; /* which runs */
+extern bool xp_flushing;    /* the store buffer's turn */
+void xp_context_lwp(uint64_t sp);
+void xp_context_interrupt(unsigned p);
+void xp_context_step(void);
+uint64_t xp_context_at(uint32_t context); /* hash of which it is, and where it stands */
+void xp_seen_outcome(unsigned outcome);
+void xp_touch(uint64_t place, bool write);
+unsigned xp_shared(uint64_t addr);
+void xp_asks_where(void);
+void xp_goes_on(const struct lwp *l);
+
+/* snapshot.c. */
+void xp_snapshot_take(void);
+void xp_snapshot_restore(void);
+void xp_dirty(uint64_t addr, size_t size);
+void xp_dirty_stack(uint64_t addr);
+void sim_state(void (*fn)(void *p, size_t size)); /* the simulator's own, of sim.c */
+void sim_line_state(void (*fn)(void *p, size_t size));
+void sim_mem_state(void (*fn)(void *p, size_t size));
+uint64_t sim_mem_top(void);
+
+#endif

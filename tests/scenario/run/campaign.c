@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * campaign.c - run after run until the number, the time, the search or Ctrl-C ends it, with a line
+ * of progress a second on standard error, and what was covered in the end.
+ *
+ * Distinct traces are counted by their fingerprints. Those of the exhaustive search are exact, and
+ * their sum tells one set of them from another: tests/system/test_search.py compares searches so.
+ * cross() holds such a set against random runs, which know nothing of how the search spares itself.
+ *
+ * Host context. Next: port/sim/search.c.
+ */
+#include "run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TRACES (1u << 20)
+#define TRACES_MAX (TRACES / 4 * 3)
+#define WARM_UP 500u
+
+static uint64_t *traces; /* fingerprints; when it is three quarters full it takes no more */
+static volatile sig_atomic_t stop;
+
+double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* ---- Traces ---- */
+
+/* Where it is, or would be. */
+static uint64_t *trace_at(uint64_t f)
+{
+	uint64_t i = f >> 44;
+
+	while (traces[i] != 0 && traces[i] != (f | 1))
+		i = (i + 1) % TRACES;
+	return &traces[i];
+}
+
+static void count_trace(uint64_t f)
+{
+	uint64_t *at;
+
+	if (cov.traces > TRACES_MAX)
+		return;
+	at = trace_at(f);
+	if (*at != 0)
+		return;
+	*at = f | 1;
+	cov.traces++;
+	cov.sum += f | 1;
+}
+
+/* What was learnt of what is shared changes what a trace is: count anew, and search anew. */
+static void forget_traces(void)
+{
+	memset(traces, 0, TRACES * sizeof(*traces));
+	cov.traces = cov.sum = cov.cut = 0;
+}
+
+/* ---- What was covered ---- */
+
+static void exhausted(char *out, size_t size)
+{
+	*out = '\0';
+	if (xp_config.strategy != &xp_exhaustive)
+		return;
+	if (!xp_exhausted)
+		snprintf(out, size, ", %llu states so far", (unsigned long long)xp_states);
+	else if (xp_config.bound > XP_BOUND_MAX)
+		snprintf(out, size, ", exhausted: every trace; %llu states, set %016llx",
+		    (unsigned long long)xp_states, (unsigned long long)cov.sum);
+	else
+		snprintf(out, size,
+		    ", exhausted: every trace of up to %d preemption%s; %llu states, set %016llx",
+		    xp_config.bound, xp_config.bound == 1 ? "" : "s", (unsigned long long)xp_states,
+		    (unsigned long long)cov.sum);
+}
+
+static void progress(bool end)
+{
+	double t = seconds() - cov.began;
+	char more[160];
+
+	exhausted(more, sizeof(more));
+	fprintf(stderr,
+	    "%s%s: %s, %s: %llu executions, %.0f a second, %llu points each, %llu%s "
+	    "distinct traces%s%s",
+	    opt.plain ? "" : "\r", scenario->name, xp_config.strategy->name,
+	    memory_name(xp_config.memory), (unsigned long long)cov.runs,
+	    t > 0 ? (double)cov.runs / t : 0,
+	    (unsigned long long)(cov.runs != 0 ? xp_steps_all / cov.runs : 0),
+	    (unsigned long long)cov.traces, cov.traces > TRACES_MAX ? " or more" : "", more,
+	    end || opt.plain ? "\n" : "");
+}
+
+/* ---- The runs ---- */
+
+static bool over(double now)
+{
+	return stop || (opt.runs != 0 && cov.runs >= opt.runs) ||
+	    (opt.seconds > 0 && now - cov.began >= opt.seconds);
+}
+
+/* The seed of the n-th run of this shard. */
+static uint64_t seed_of(uint64_t n)
+{
+	return opt.seed + n * opt.nshards + (opt.shard - 1);
+}
+
+/* Random runs, from which the search learns what is shared: it begins anew less often then. One
+ * that fails is a random run that fails, with its seed. */
+static enum xp_result warm_up(uint64_t *seed)
+{
+	enum xp_result r = XP_OK;
+
+	xp_config.strategy = &xp_random;
+	for (uint64_t n = 1; r == XP_OK && n <= WARM_UP; n++) {
+		*seed = n;
+		r = xp_run(n);
+	}
+	xp_steps_all = 0;
+	if (r != XP_FAILED)
+		xp_config.strategy = &xp_exhaustive;
+	return r;
+}
+
+static enum xp_result runs(uint64_t *seed)
+{
+	enum xp_result r = XP_OK;
+	double now = seconds(), told = now;
+
+	for (uint64_t n = 0; r != XP_FAILED; n++) {
+		if ((n & 63) == 0) {
+			now = seconds();
+			if (over(now))
+				break;
+			if (now - told >= 1 && !opt.quiet) {
+				told = now;
+				progress(false);
+			}
+		}
+		if (opt.runs != 0 && cov.runs >= opt.runs)
+			break;
+		*seed = seed_of(n);
+		r = xp_run(*seed);
+		if (xp_exhausted)
+			break;
+		cov.runs++;
+		if (xp_config.exact && xp_learnt)
+			forget_traces();
+		cov.cut += r == XP_PRUNED;
+		if (r == XP_OK)
+			count_trace(xp_fingerprint);
+	}
+	return r;
+}
+
+enum xp_result campaign(uint64_t *seed)
+{
+	enum xp_result r = XP_OK;
+
+	signal(SIGINT, on_stop);
+	signal(SIGTERM, on_stop);
+	traces = calloc(TRACES, sizeof(*traces));
+	if (traces == NULL) {
+		fprintf(stderr, "sim: no memory to count traces\n");
+		exit(2);
+	}
+	cov.began = seconds();
+	if (xp_config.strategy == &xp_exhaustive)
+		r = warm_up(seed);
+	if (r != XP_FAILED)
+		r = runs(seed);
+	if (!opt.quiet)
+		progress(true);
+	return r == XP_FAILED ? XP_FAILED : XP_OK;
+}
+
+bool cross(void)
+{
+	if (!xp_exhausted || cov.traces > TRACES_MAX) {
+		printf("%s: not exhausted, or too many traces to compare\n", scenario->name);
+		return false;
+	}
+	xp_config.strategy = &xp_random;
+	for (uint64_t n = 1; n <= opt.cross && !stop; n++) {
+		enum xp_result r = xp_run(WARM_UP + n);
+
+		if (r == XP_OK && !xp_learnt && *trace_at(xp_fingerprint) != 0)
+			continue;
+		printf("%s: random seed %llu: %s\n", scenario->name,
+		    (unsigned long long)(WARM_UP + n),
+		    r != XP_OK      ? xp_message()
+			: xp_learnt ? "shares what the search has not seen shared"
+				    : "a trace that the search has not found");
+		return false;
+	}
+	printf("%s: %u random executions, no trace that the search has not found\n", scenario->name,
+	    opt.cross);
+	return true;
+}

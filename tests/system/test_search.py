@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The exhaustive search of the simulator finds every trace.
+
+Ground truth is the search that spares itself nothing. The programs are those of
+tests/scenario/generated.c: even numbers have two or three CPUs (every fourth a mutex), odd ones an
+interrupt besides. What is compared is the number of traces and the sum of their hashes.
+"""
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import ROOT
+
+SIM = os.path.join(ROOT, 'build', 'sim', 'sim')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def built():
+    subprocess.run(['make', '--no-print-directory', '-s', 'sim'], cwd=ROOT, check=True)
+
+
+def search(scenario, *options, status=0):
+    """What it says in the end: the number of traces, and which they are."""
+    done = subprocess.run([SIM, scenario, '--strategy', 'exhaustive', *map(str, options)], cwd=ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                          timeout=600)
+    assert done.returncode == status, done.stdout + done.stderr
+    found = re.search(r'(\d+) distinct traces, exhausted: every trace.*; \d+ states, set (\w+)',
+                      done.stderr.splitlines()[-1])
+    assert found, done.stderr
+    return int(found.group(1)), found.group(2)
+
+
+@pytest.mark.parametrize('program', [0, 1, 2, 5, 10, 14])
+def test_brute(program):
+    """Every choice at every point, one preemption."""
+    options = ('--program', program, '--bound', 1)
+    truth = search('generated', '--reduction', 'brute', *options)
+    assert truth == search('generated', '--reduction', 'states', *options)
+    assert truth == search('generated', *options)
+    assert truth[0] >= 3
+
+
+@pytest.mark.parametrize('memory,program', [
+    *(('sc', n) for n in range(12)), *((m, n) for m in ('tso', 'c11') for n in (0, 4, 6, 7, 8))])
+def test_states(memory, program):
+    """Every state at every point, two preemptions; which the test above has shown to be enough."""
+    options = ('--program', program, '--bound', 2, '--memory', memory)
+    assert search('generated', '--reduction', 'states', *options) == search('generated', *options)
+
+
+@pytest.mark.parametrize('program', range(16))
+def test_without_bound(program):
+    """More preemptions find more traces, at most all; and random runs know none besides."""
+    traces = [search('generated', '--program', program, '--bound', b)[0] for b in (0, 1, 2, 3)]
+    every = search('generated', '--program', program, '--bound', 100, '--cross', 2000)[0]
+    assert traces == sorted(traces) and traces[-1] <= every
+
+
+@pytest.mark.parametrize('scenario', ['words_three', 'words_irq', 'mutex_two', 'mutex_lend',
+                                      'handler_waits', 'soft_goes', 'spl_raised', 'level_bare'])
+def test_core(scenario):
+    """Scenarios of the core: random runs find no trace that the search has not."""
+    search(scenario, '--bound', 100, '--cross', 3000)
+
+
+def test_words_three():
+    """Three CPUs, eight accesses to two words: 37 ways to see them."""
+    assert search('words_three', '--reduction', 'brute', '--bound', 100)[0] == 37
+    assert search('words_three', '--bound', 100)[0] == 37
