@@ -297,6 +297,7 @@ void net_init(bool cards)
 	lwip_init(); /* makes lo */
 	net_exit();
 	net_services_start();
+	net_iperf_start();
 	if (cards)
 		net_card_init();
 }

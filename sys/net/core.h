@@ -93,7 +93,9 @@ void net_text(const struct ip_addr *addr, char out[NET_ADDR_MAX]);
 /* net_errno - an errno for lwIP's err_t. Any context. */
 int net_errno(int err);
 
-/* net_services_start - echo, discard and chargen listen. Thread context; may block. */
+/* net_services_start - echo, discard and chargen listen. net_iperf_start - so does iperf 3's port.
+ * Thread context; may block. */
 void net_services_start(void);
+void net_iperf_start(void);
 
 #endif

@@ -2,6 +2,8 @@
 """The network on QEMU's own: addresses, pings of all sizes, the small services with real sockets,
 captures, and that nothing is kept when it is over. Both cards, where it matters."""
 
+import json
+import os
 import re
 import socket
 import struct
@@ -53,6 +55,10 @@ def pools(m):
 
 def proto(m, name):
     return m.row('netstat -s', 'layer', layer=name)
+
+
+def established(m):
+    return sum(r['state'] == 'ESTABLISHED' for r in m.table('netstat', 'proto'))
 
 
 def settle(m, what, wanted, tries=200):
@@ -257,10 +263,10 @@ def test_many_echoes_at_once(boot):
         while len(got) < 3000:
             got += s.recv(3000 - len(got))
         assert got == pattern(3000, n)
-    settle(m, lambda: sum(r['state'] == 'ESTABLISHED' for r in m.table('netstat', 'proto')), 100)
+    settle(m, lambda: established(m), 100)
     for s in everybody:
         s.close()
-    settle(m, lambda: sum(r['state'] == 'ESTABLISHED' for r in m.table('netstat', 'proto')), 0)
+    settle(m, lambda: established(m), 0)
     assert m.poweroff() == 0
 
 
@@ -280,6 +286,99 @@ def test_discard_and_chargen(boot):
             got += s.recv(1 << 16)
     assert got[:3 * len(text)] == 3 * text
     settle(m, lambda: in_use(m), held)
+    assert m.poweroff() == 0
+
+
+def iperf(m, port, want=b'"tcp":true', parallel=1, reverse=False, total=0):
+    """A test as `iperf3 -c` makes it; returns the machine's results, or the error that it says."""
+    cookie = os.urandom(18).hex().encode() + b'\0'
+    control = tcp(port)
+    states = []
+
+    def exactly(s, n):
+        got = b''
+        while len(got) < n:
+            piece = s.recv(n - len(got))
+            assert piece, (got, states)
+            got += piece
+        return got
+
+    def state():
+        states.append(exactly(control, 1)[0])
+        return states[-1]
+
+    def text(data):
+        control.sendall(struct.pack('!I', len(data)) + data)
+
+    with control:
+        control.sendall(cookie)
+        if state() == 255:
+            return states[-1]
+        assert states == [9]
+        text(b'{%s,"parallel":%d%s}' % (want, parallel, b',"reverse":true' if reverse else b''))
+        if state() == 254:
+            return struct.unpack('!II', exactly(control, 8))[0]
+        before, streams = established(m), []
+        for n in range(parallel):
+            streams.append(tcp(port))
+            streams[-1].sendall(cookie)
+            # QEMU's network holds but one that is not accepted.
+            settle(m, lambda wanted=before + n + 1: established(m) == wanted, True)
+        assert (state(), state()) == (1, 2)
+        came = m.sysctl('net.iperf.bytes_in')
+        for s in streams:
+            if reverse:
+                exactly(s, total)
+            else:
+                s.sendall(bytes(total))
+        if not reverse:
+            # What QEMU's network has taken must be over before the end is.
+            settle(m, lambda: m.sysctl('net.iperf.bytes_in'), came + parallel * total)
+        control.sendall(b'\x04')
+        assert state() == 13
+        text(json.dumps({'streams': [{'id': n, 'bytes': total} for n in (1, 3, 4, 5)[:parallel]]}
+                        ).encode())
+        theirs = json.loads(exactly(control, struct.unpack('!I', exactly(control, 4))[0]))
+        assert state() == 14
+        control.sendall(b'\x10')
+        for s in streams:
+            s.close()
+        assert control.recv(1) == b''
+        return theirs
+
+
+@pytest.mark.parametrize('reverse', [False, True])
+@pytest.mark.parametrize('parallel', [1, 4])
+def test_iperf_counts_what_went(boot, reverse, parallel):
+    port = free_port()
+    m = online(boot, [f'{port}:5201'])
+    held = in_use(m)
+    theirs = iperf(m, port, parallel=parallel, reverse=reverse, total=1 << 19)
+    assert [s['id'] for s in theirs['streams']] == [1, 3, 4, 5][:parallel]
+    assert all(0 < s['bytes'] and s['end_time'] > 0 for s in theirs['streams'])
+    if not reverse:
+        assert [s['bytes'] for s in theirs['streams']] == [1 << 19] * parallel
+    assert m.sysctl('net.iperf.tests') == 1
+    settle(m, lambda: in_use(m), held)
+    settle(m, lambda: 'ESTABLISHED' in m.ok('netstat'), False)
+    assert m.poweroff() == 0
+
+
+def test_iperf_refuses_what_it_cannot(boot):
+    port = free_port()
+    m = online(boot, [f'{port}:5201'])
+    assert iperf(m, port, want=b'"udp":true') == 13
+    assert iperf(m, port, want=b'"tcp":true,"bidirectional":true') == 13
+    assert iperf(m, port, parallel=17) == 6
+    # One test at a time: while one has begun, another is sent away, and the first goes on.
+    with tcp(port) as first:
+        first.sendall(bytes(37))
+        assert first.recv(1) == b'\x09'
+        assert iperf(m, port) == 255
+        first.sendall(struct.pack('!I', 1 << 20))  # a text longer than anybody's
+        assert first.recv(1) == b'\xfe'
+    assert m.sysctl('net.iperf.refused') == 5
+    assert iperf(m, port, total=1000)['streams'][0]['bytes'] == 1000
     assert m.poweroff() == 0
 
 
