@@ -26,8 +26,8 @@
  * again and queues the handler, which being under way is marked to run once more (intr.h).
  *
  * A client that sends while it processes what came (an echo, an acknowledgement) does so in the
- * handler's own lwp. The card is then told once, at the end of the run, and not for each frame,
- * unless its ring is half full: a write to its register costs more than all else here.
+ * handler's own lwp. The card is then told at the end of the run, or of TELL_BATCH frames, and not
+ * of each: a write to its register costs more than all else here.
  *
  * A receive ring never empties for want of memory: a frame for whose place no fresh buffer can be
  * had is dropped and its own buffer goes back.
@@ -51,6 +51,7 @@
 #define FRAME_MIN 14u /* an Ethernet header */
 
 #define SENT_BATCH 32u
+#define TELL_BATCH 32u
 
 #define BUDGET_DEFAULT 64
 #define BUDGET_MAX 4096
@@ -262,7 +263,7 @@ static int send_locked(struct vtnet_queue *q, const struct vq_seg *vs, unsigned 
 	vtnet_count(&q->q_tx_bytes, bytes);
 	/* Relaxed: only the runner finds itself there. */
 	if (atomic_load_explicit(&q->q_runner, memory_order_relaxed) == curlwp &&
-	    vq_used_up(&q->q_tx) < q->q_tx.vq_size / 2u)
+	    vq_unshown(&q->q_tx) < TELL_BATCH)
 		q->q_owed = true;
 	else if (vq_publish(&q->q_tx))
 		vq_kick(&q->q_tx);

@@ -120,4 +120,10 @@ static inline unsigned vq_used_up(const struct virtqueue *vq)
 	return (unsigned)(vq->vq_size - vq->vq_nfree);
 }
 
+/* vq_unshown - buffers added and not yet published. */
+static inline unsigned vq_unshown(const struct virtqueue *vq)
+{
+	return (uint16_t)(vq->vq_head - vq->vq_shown);
+}
+
 #endif

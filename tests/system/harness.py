@@ -103,9 +103,9 @@ class Machine:
 
     def __init__(self, name, cpus=1, mode='mttcg', edu=2, mem=256, args=(), append='',
                  kernel=None, grub=False, exec_=None, monitor=False, timeout=60, net='none',
-                 nic='igb', forwards=()):
+                 nic='igb', queues=1, forwards=()):
         """Start it. `mode` is 'mttcg' or 'icount'; `args` go to QEMU as they are; `monitor` gives
-        a QMP socket for qmp() and hmp(); `net`, `nic` and `forwards` are options of
+        a QMP socket for qmp() and hmp(); `net`, `nic`, `queues` and `forwards` are options of
         `./ithaca run`; `timeout` is what every wait allows by default, in seconds on a plain
         machine."""
         if mode not in SLOWER:
@@ -121,7 +121,7 @@ class Machine:
         self.booted = False
         self.status = None
         options = ['--cpus', str(cpus), '--edu', str(edu), '--mem', str(mem), '--net', net,
-                   '--nic', nic]
+                   '--nic', nic, '--queues', str(queues)]
         for forward in forwards:
             options += ['--forward', forward]
         if mode == 'icount':
