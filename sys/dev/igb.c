@@ -372,6 +372,9 @@ static void igb_describe(struct nic *nic, void (*print)(const char *fmt, ...))
 		print("interrupts: %u us apart at least; in force:", us);
 	for (unsigned i = 0; i < ig->ig_nqueues; i++)
 		print(" %u", ig->ig_queue[i]->q_pause_us);
+	print("\nrests:");
+	for (unsigned i = 0; i < ig->ig_nqueues; i++)
+		print(" %llu", (unsigned long long)get(&ig->ig_queue[i]->q_pace.np_rests));
 	print("\nresets %llu, hangs %llu, changes of the link %llu\n",
 	    (unsigned long long)get(&ig->ig_resets), (unsigned long long)get(&ig->ig_hangs),
 	    (unsigned long long)get(&ig->ig_link_changes));

@@ -10,6 +10,7 @@
 #include "igb_regs.h"
 #include "igb_ring.h"
 #include "nic.h"
+#include "nic_pace.h"
 #include <ithaca/callout.h>
 #include <ithaca/condvar.h>
 #include <ithaca/intr.h>
@@ -32,6 +33,7 @@ struct igb_queue {
 	struct intr_source *q_source; /* (a) the first one's, for all, if there is but one */
 	struct intr_handler *q_ih;    /* (o); (a) for the handler */
 	struct igb_rx q_rx;           /* (h) */
+	struct nic_pace q_pace;       /* (h) */
 	struct lwp
 	    *_Atomic q_lwp;     /* (~) relaxed: who runs the handler; only he finds himself there */
 	struct mutex q_tx_lock; /* what follows */

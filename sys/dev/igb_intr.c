@@ -9,6 +9,8 @@
  * unmasks (EIMS) when nothing is left. After dev.igb.budget frames it queues itself behind its
  * neighbours (hwi_sched) and leaves its vector masked.
  *
+ * A queue that has taken too much of its CPU rests first, its vector masked (nic_pace.c).
+ *
  * Going back to sleep. While the vector is masked the card remembers in EICR that something came,
  * and sends its message at EIMS. So nothing can be lost; but what the handler has taken meanwhile
  * is remembered as well, and every run would be followed by another for nothing. Hence the bit is
@@ -233,6 +235,8 @@ static bool queue_handler(void *arg)
 	unsigned budget = igb_budget(), n = 0, done;
 
 	port_stat_add(&q->q_rounds, 1);
+	if (nic_pace_over(&q->q_pace, q->q_ih))
+		return true;
 	atomic_store_explicit(&q->q_lwp, curlwp, memory_order_relaxed); /* for ourselves */
 	if (client != NULL)
 		client->nc_begin(nic, q->q_index);
@@ -385,8 +389,11 @@ static void remove_handler(struct igb *ig, struct intr_handler **ih)
 /* Filters go before the handler of events that they schedule. */
 void igb_disestablish(struct igb *ig, bool link)
 {
-	for (unsigned i = 0; i < ig->ig_nqueues; i++)
+	for (unsigned i = 0; i < ig->ig_nqueues; i++) {
+		if (ig->ig_queue[i]->q_ih != NULL)
+			nic_pace_stop(&ig->ig_queue[i]->q_pace);
 		remove_handler(ig, &ig->ig_queue[i]->q_ih);
+	}
 	if (!link)
 		return;
 	remove_handler(ig, &ig->ig_link_ih);
@@ -424,6 +431,7 @@ int igb_establish(struct igb *ig, bool link)
 	for (unsigned i = 0; i < ig->ig_nqueues && error == 0; i++) {
 		struct igb_queue *q = ig->ig_queue[i];
 
+		nic_pace_start(&q->q_pace);
 		ksnprintf(name, sizeof(name), "%s-q%u", ig->ig_nic.nic_name, i);
 		error = intr_establish(q->q_source, name, IPL_NET, 0,
 		    igb_vectors(ig) ? queue_filter : only_filter, queue_handler, q, &q->q_ih);
