@@ -67,6 +67,13 @@ def test_core(scenario):
     search(scenario, '--bound', 100, '--cross', 3000)
 
 
+@pytest.mark.parametrize('scenario', ['spin', 'condvar', 'rwlock', 'softint', 'callout', 'handoff',
+                                      'disestablish'])
+def test_primitive(scenario):
+    """Each primitive with one interrupt, every trace of up to three preemptions."""
+    assert search('prim_' + scenario, '--bound', 3)[0] > 10
+
+
 def test_words_three():
     """Three CPUs, eight accesses to two words: 37 ways to see them."""
     assert search('words_three', '--reduction', 'brute', '--bound', 100)[0] == 37
