@@ -62,8 +62,8 @@ static int protocols(void)
 	struct net_proto np[ROWS_MAX / 4];
 	unsigned n = net_protos(np, sizeof(np) / sizeof(np[0]));
 
-	tty_printf("%-9s %10s %10s %8s %7s %7s %7s %7s %8s %7s\n", "layer", "out", "in",
-	    "dropped", "sum", "length", "memory", "route", "protocol", "other");
+	tty_printf("%-9s %10s %10s %8s %7s %7s %7s %7s %8s %7s\n", "layer", "out", "in", "dropped",
+	    "sum", "length", "memory", "route", "protocol", "other");
 	for (unsigned i = 0; i < n; i++)
 		tty_printf("%-9s %10llu %10llu %8llu %7llu %7llu %7llu %7llu %8llu %7llu\n",
 		    np[i].np_name, (unsigned long long)np[i].np_out,

@@ -76,11 +76,12 @@ void *net_calloc(size_t n, size_t size)
 
 void net_free(void *p)
 {
-	struct piece *pi = (struct piece *)p - 1;
+	struct piece *pi;
 
 	net_assert_locked();
 	if (p == NULL)
 		return;
+	pi = (struct piece *)p - 1;
 	atomic_fetch_sub_explicit(&mem_used, pi->pi_size, memory_order_relaxed);
 	kmem_free(pi, pi->pi_size);
 }
