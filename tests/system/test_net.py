@@ -188,6 +188,46 @@ def test_a_reset_in_between(boot, nic):
     assert m.poweroff() == 0
 
 
+@pytest.mark.parametrize('nic', NICS)
+def test_the_card_goes_in_the_midst_of_it(boot, nic):
+    port = free_port()
+    m = online(boot, [f'{port}:{CHARGEN}'], nic=nic, cpus=4)
+    place = [r['function'] for r in m.table('pci', 'function') if 'net' in str(r['driver'])
+             or r['driver'] == 'igb'][0]
+    for _ in range(3):
+        with tcp(port) as s:
+            read = 0
+            while read < 1 << 20:
+                read += len(s.recv(1 << 16))
+            over = threading.Event()
+
+            def go_on(s=s, over=over):
+                s.settimeout(0.1)
+                while not over.is_set():
+                    try:
+                        if not s.recv(1 << 16):
+                            return
+                    except OSError:
+                        pass
+
+            reader = threading.Thread(target=go_on)
+            reader.start()
+            try:
+                m.ok(f'pci detach {place}')
+                assert 'queues' not in m.ok('ifconfig')
+                assert in_use(m) == 0
+                assert m.sysctl('net.mem') == 0
+                assert pools(m)['TCP_SEG'] == 0 and pools(m)['PBUF'] == 0
+                assert m.table('netstat', 'proto') == []
+            finally:
+                over.set()
+                reader.join()
+        m.ok(f'pci attach {place}')
+        m.ok(f'ifconfig {m.card} wait 60')
+        m.ok('ping -c 1 -w 20000 -s 5000 10.0.2.2')
+    assert m.poweroff() == 0
+
+
 # ---------------------------------------------------------------- services
 
 def pattern(n, seed=0):
