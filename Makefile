@@ -7,11 +7,13 @@
 #	make kernel			build/x86_64/ithaca.elf, with gcc and assertions
 #	make kernel CC=clang		build/x86_64-clang/
 #	make kernel CHECKED=0		build/x86_64-release/, without assertions
+#	make kernel MODEL=pool		build/x86_64-pool/, with handlers run by another model
 #	make kernel SAN=all		build/x86_64-san/, with the sanitizers (man/sanitizers.9)
 #	make V=1 ...			shows the commands
 
 VERSION := 0.1.0
 CHECKED ?= 1
+MODEL ?= handoff
 SAN ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -66,12 +68,13 @@ help:
 	@echo 'make install     headers, library, ithaca.pc and the manual (PREFIX, DESTDIR)'
 	@echo 'make clean       remove build/'
 	@echo 'variables        CC=gcc|clang  CHECKED=1|0  SAN=ubsan|kasan|all  MACHINE=x86_64  V=1'
+	@echo '                 MODEL=handoff|pool|dedicated|direct'
 
 else
 # ---------------------------------------------------------------- the inner make
 
 B := build/$(PORT)$(if $(filter clang,$(CC_KIND)),-clang)$(if $(filter 0,$(CHECKED)),-release)$(if \
-	$(SAN),-$(if $(filter all,$(SAN)),san,$(SAN)))
+	$(SAN),-$(if $(filter all,$(SAN)),san,$(SAN)))$(if $(filter-out handoff,$(MODEL)),-$(MODEL))
 
 include port/$(PORT)/rules.mk lib/rules.mk kern/rules.mk
 ifeq ($(PORT_KIND),kernel)
@@ -85,8 +88,8 @@ include sys/san/rules.mk
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wvla -Wundef
-CPPFLAGS := -Iinclude -Iport/$(PORT)/include -I$(B) -DITHACA_CHECKED=$(CHECKED) \
-	$(SAN_CPPFLAGS) $(NET_CPPFLAGS)
+CPPFLAGS := -Iinclude -Iport/$(PORT)/include -Ikern -Ikern/model/$(MODEL) -I$(B) \
+	-DITHACA_CHECKED=$(CHECKED) $(SAN_CPPFLAGS) $(NET_CPPFLAGS)
 CFLAGS := -std=gnu11 -O2 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(PORT_CFLAGS) \
 	$(if $(filter 0,$(CHECKED)),-fomit-frame-pointer,-fno-omit-frame-pointer)
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(call san_flags,$<)

@@ -23,6 +23,8 @@
  */
 #include <ithaca/cpu.h>
 
+#include "intr_impl.h"
+
 #include <ithaca/callout.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>

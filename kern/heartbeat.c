@@ -207,7 +207,8 @@ static void softclock_why(struct cpu *ci, char *buf, size_t size)
 	const struct lwp *l = sc->sc_lwp, *owner;
 	const char *name;
 
-	if (sc->sc_pending != 0 || atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == NULL) {
+	if (sc->sc_pending != 0 ||
+	    atomic_load_explicit(&l->l_wchan, memory_order_relaxed) == NULL) {
 		ksnprintf(buf, size, "there is too much to do for \"%s\" and others above it",
 		    curlwp->l_name);
 		return;

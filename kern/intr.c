@@ -25,9 +25,10 @@
  * run that has not begun is owed already or is owed from now on. A begin is exchange(BUSY), or, of
  * an idle one that need not be queued, compare-exchange(0, BUSY). An end is
  * compare-exchange(BUSY, 0): when it fails somebody asked meanwhile, and the handler goes to the
- * tail again; or somebody wants more of the end than that, and marked the run. So it never runs beside itself (I2), and, as both sides exchange, no interrupt is
- * lost (I1): either the begin comes later, and sees all that the filter wrote, or the request
- * does, and finds BUSY, and another run follows.
+ * tail again; or somebody wants more of the end than that, and marked the run. So it never runs
+ * beside itself (I2), and, as both sides exchange, no interrupt is lost (I1): either the begin is
+ * later, and sees all that the filter wrote, or the request is, and finds BUSY, and another run
+ * follows.
  *
  *	CPU 0 (dispatch)                    CPU 1 (ithread)
  *	filter: ring[tail] = c
@@ -62,6 +63,8 @@
  */
 #include <ithaca/intr.h>
 
+#include "intr_impl.h"
+#include "model.h"
 #include <ithaca/continue.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
@@ -89,6 +92,8 @@ void intr_init(void)
 static void intr_request_level(struct cpu *ci, struct intr_source *is, struct intr_handler *ih,
     unsigned settles)
 {
+	bool idle;
+
 	spin_lock(&is->is_lock);
 	is->is_set |= (uint64_t)1 << ih->ih_bit;
 	if (!is->is_masked) {
@@ -96,9 +101,10 @@ static void intr_request_level(struct cpu *ci, struct intr_source *is, struct in
 		is->is_masked_since = port_counter();
 		is->is_pic->pic_mask(is);
 	}
-	if (run_request(&ih->ih_state, settles))
-		ithread_queue(ci, ih);
+	idle = run_request(&ih->ih_state, settles);
 	spin_unlock(&is->is_lock);
+	if (idle)
+		model_queue(ci, ih);
 }
 
 /* All but the plainest request. */
@@ -111,7 +117,7 @@ intr_request(struct cpu *ci, struct intr_source *is, struct intr_handler *ih, un
 	if (ih->ih_level)
 		intr_request_level(ci, is, ih, settles);
 	else if (run_request(&ih->ih_state, settles))
-		ithread_queue(ci, ih);
+		model_queue(ci, ih);
 }
 
 /* Ask every filter; queue who wants a thread. Returns the answers or-ed together. */
@@ -135,7 +141,7 @@ static unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 		if (likely(
 			answer == (FILTER_HANDLED | FILTER_SCHEDULE_THREAD) && !ih->ih_special)) {
 			if (likely(run_request(&ih->ih_state, 0)))
-				ithread_queue(ci, ih);
+				model_queue(ci, ih);
 		} else if (answer & FILTER_SCHEDULE_THREAD) {
 			intr_request(ci, is, ih, answer & FILTER_HANDLED ? 0 : RUN_SETTLES);
 		}
@@ -236,8 +242,8 @@ intr_take(struct cpu *ci, struct intr_source *is, bool acct)
 	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	l->l_gate = gate;
 	if (answer & FILTER_SCHEDULE_THREAD) {
-		if (!ithread_start(ci, l, gate, ih, acct) && run_request(&ih->ih_state, 0))
-			ithread_queue(ci, ih);
+		if (!model_start(ci, l, gate, ih, acct) && run_request(&ih->ih_state, 0))
+			model_queue(ci, ih);
 		ci = curcpu();
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 		intr_leave(ci, l, acct);
@@ -319,7 +325,7 @@ void hwi_sched(struct intr_handler *ih)
 	KASSERT(ih->ih_thread != NULL, "hwi_sched: %s has no thread function", ih->ih_name);
 	if (!atomic_load_explicit(&ih->ih_dying, memory_order_relaxed) &&
 	    run_request(&ih->ih_state, 0))
-		ithread_queue(curcpu(), ih);
+		model_queue(curcpu(), ih);
 	intr_return(intr);
 }
 
@@ -517,6 +523,7 @@ static void intr_unlink(struct intr_source *is, struct intr_handler *ih)
 static void intr_free(struct intr_handler *ih)
 {
 	continue_detach(ih);
+	model_detach(ih);
 	if (ih->ih_stats != NULL)
 		port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
 	port_mem_free(ih, sizeof(*ih));
@@ -546,6 +553,8 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	ih->ih_pending = (uint16_t)(1u << ipl);
 	ih->ih_gate = lwp_gate((uint8_t)ipl);
 	error = ih->ih_stats != NULL ? continue_attach(ih, flags) : ENOMEM;
+	if (error == 0)
+		error = model_attach(ih);
 	if (error) {
 		intr_free(ih);
 		return error;
@@ -648,6 +657,16 @@ int intr_bind(struct intr_source *is, struct cpu *ci)
 }
 
 /* ---- For people ---- */
+
+const char *intr_model(void)
+{
+	return MODEL_NAME;
+}
+
+bool intr_may_block(void)
+{
+	return MODEL_MAY_BLOCK;
+}
 
 static void intr_dump_handlers(const struct intr_source *is)
 {

@@ -54,6 +54,9 @@
  */
 #include <ithaca/ithread.h>
 
+#include "intr_impl.h"
+#include "model.h"
+
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
 #include <ithaca/hint.h>
@@ -286,16 +289,11 @@ static inline struct intr_handler *ithread_dequeue(struct cpu *ci, unsigned leve
 	return ih;
 }
 
-static inline unsigned top_level(uint32_t pending)
-{
-	return 31u ^ (unsigned)__builtin_clz(pending | 1);
-}
-
 /* ---- The ithread's side ---- */
 
 /* curlwp's own priority, raised, or put back with no mutex held. It is on no queue yet, so nothing
  * follows from it. Interrupts off. */
-static void ithread_setpri(struct lwp *l, uint8_t pri)
+void ithread_setpri(struct lwp *l, uint8_t pri)
 {
 	struct cpu *ci = curcpu();
 
@@ -310,7 +308,7 @@ static void ithread_setpri(struct lwp *l, uint8_t pri)
 }
 
 /* A divorced ithread has ended its handler: back to the pool, off the CPU. Does not return. */
-static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp *l)
+void ithread_retire(struct cpu *ci, struct lwp *l)
 {
 	l->l_ipl = IPL_NONE;
 	l->l_level = IPL_NONE;
@@ -324,7 +322,7 @@ static void __attribute__((noreturn)) ithread_retire(struct cpu *ci, struct lwp 
 }
 
 /* The first handler of a level begins its run on `l`. Interrupts off. */
-static struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
+struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
 {
 	struct intr_handler *ih = ithread_dequeue(ci, level);
 	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
@@ -341,7 +339,7 @@ static struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigne
 	return ih;
 }
 
-/* The end of a run was marked, or it was asked for again. Does not return if `l` is divorced. */
+/* The end of a run was marked, or it was asked for again. */
 static void
 ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
 {
@@ -353,8 +351,6 @@ ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool cl
 		ithread_queue(ci, ih);
 	else if (atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
 		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
-	if (l->l_pinned == NULL)
-		ithread_retire(ci, l);
 }
 
 /*
@@ -371,7 +367,9 @@ static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 	if (!run_end(&ih->ih_state))
 		ithread_end_slow(ci, l, ih, claimed);
 	l->l_handler = NULL;
-	level = top_level(ci->ci_pending);
+	if (l->l_pinned == NULL)
+		return model_next(ci, l);
+	level = ithread_top_level(ci->ci_pending);
 	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
 	 * lwp beneath sees to it, who may have been lent more itself meanwhile. */
 	if (level < IPL_BIO || level <= l->l_pinned->l_ipl ||
@@ -405,7 +403,12 @@ struct lwp *ithread_main(struct lwp *l)
 		}
 		ih = ithread_next(claimed);
 	} while (ih != NULL);
-	return curlwp;
+	ci = curcpu();
+	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	if (ci->ci_pending != 0)
+		return l;
+	ci->ci_spare = l;
+	return NULL;
 }
 
 /* ---- The interrupted side ---- */
@@ -420,7 +423,7 @@ static inline struct lwp *ithread_take(struct cpu *ci)
 }
 
 /* Run a level over curlwp, until it is drained or divorced: `it`, or the softint's own lwp. */
-static void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
+void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
 {
 	struct lwp *(*body)(struct lwp *) = softint_main;
 
@@ -447,7 +450,7 @@ static void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsig
 /* Softints have their lwps: while the pool is empty, what they do may be what it waits for. */
 static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 {
-	unsigned level = top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
+	unsigned level = ithread_top_level(ci->ci_pending & ((1u << IPL_BIO) - 1));
 
 	ithread_starve(ci);
 	if (level <= l->l_ipl || PRI_LEVEL(level) <= lwp_pri(l) || PRI_LEVEL(level) <= top)
@@ -460,7 +463,7 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
  * when there is no more to do. */
 static bool ithread_choose(struct cpu *ci, struct lwp *l)
 {
-	unsigned level = top_level(ci->ci_pending);
+	unsigned level = ithread_top_level(ci->ci_pending);
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 	int own = lwp_pri(l);
 	unsigned pri = (unsigned)(own > PRI_IPL(l->l_ipl) ? own : PRI_IPL(l->l_ipl));
@@ -473,7 +476,10 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 	    PRI_LEVEL(level) > top) {
 		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
 		if (it != NULL) {
-			ithread_handoff(ci, l, it, level);
+			if (IPL_IS_SOFT(level))
+				ithread_handoff(ci, l, it, level);
+			else
+				model_level(ci, l, it, level);
 			return true;
 		}
 		if (ithread_starving_step(ci, l, top))

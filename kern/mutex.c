@@ -32,6 +32,7 @@
  */
 #include <ithaca/mutex.h>
 
+#include "model.h"
 #include <ithaca/hint.h>
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
@@ -47,6 +48,7 @@ static inline struct lwp *word_owner(uintptr_t word)
 void mutex_init(struct mutex *m, const char *name, int ipl)
 {
 	KASSERT(ipl >= IPL_NONE && ipl <= IPL_HIGH, "mutex %s: level %d", name, ipl);
+	ipl = model_ipl(ipl);
 	atomic_init(&m->m_word, IPL_IS_HARD(ipl) ? MUTEX_SPIN : 0);
 	atomic_init(&m->m_held, 0);
 	m->m_ipl = (uint8_t)ipl;

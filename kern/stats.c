@@ -12,6 +12,7 @@
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
+#include <ithaca/string.h>
 #include <ithaca/sysctl.h>
 
 static uint64_t threads_get(struct sysctl *sy)
@@ -97,6 +98,12 @@ static uint64_t sum_get(struct sysctl *sy)
 	return sum;
 }
 
+static void model_text(struct sysctl *sy, char *buf, size_t size)
+{
+	(void)sy;
+	kstrlcpy(buf, intr_model(), size);
+}
+
 static uint64_t ncpu_get(struct sysctl *sy)
 {
 	(void)sy;
@@ -122,6 +129,7 @@ static struct sysctl nodes[] = {
 	.sy_doc = "upper limit of hw.intr.threads: thread handlers established",
 	.sy_get = threads_max},
     {.sy_name = "hw.intr.pool", .sy_doc = "where the ithreads are", .sy_text = pool_text},
+    {.sy_name = "hw.intr.model", .sy_doc = "how handlers are run", .sy_text = model_text},
     {.sy_name = "hw.intr.acct",
 	.sy_doc = "1: charge time to handlers and lwps; 0: do not",
 	.sy_get = acct_get,

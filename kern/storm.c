@@ -40,6 +40,8 @@
  */
 #include <ithaca/storm.h>
 
+#include "intr_impl.h"
+
 #include <ithaca/clock.h>
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>

@@ -95,6 +95,8 @@ struct intr_handler {
 	struct intr_source *ih_source;        /* (a) */
 	struct intr_stats *ih_stats;          /* (a) one a CPU */
 	struct later *ih_later[LATER_KINDS];  /* (a) continue.c: its continuations, or NULL */
+	struct lwp *ih_lwp;                   /* (a) model "dedicated": its thread */
+	bool ih_ended;                        /* same: that is to end */
 	char ih_name[INTR_NAME_MAX];          /* (a) */
 	uint32_t ih_id;                       /* (a) number of its own, from 1 */
 };
@@ -177,23 +179,16 @@ void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg);
 void intr_hold(struct intr_source *is, uint64_t bit);
 void intr_release(struct intr_source *is, uint64_t bit);
 
-/* intr_end_slow - for ithread.c: the end of a run that has more to do than to become idle, as its
- * source is masked, say, or `settles`: the answer `claimed` says whether the interrupt was
- * claimed. Interrupts off. True: idle now. */
-bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned settles, bool claimed);
-
 /* intr_stats_of - this CPU's part of a handler's or a source's counts. */
 static inline struct intr_stats *intr_stats_of(struct intr_stats *all, const struct cpu *ci)
 {
 	return (struct intr_stats *)(void *)((char *)all + ci->ci_stats_offset);
 }
 
-/* intr_init - for cpu.c: once, before the first source. */
-void intr_init(void);
-
-/* intr_replay - ask the filters of an edge or message source once, for what came while it was held.
- * For storm.c, on the source's CPU, interrupts off; ithread_exit() is to follow. */
-void intr_replay(struct intr_source *is);
+/* intr_model - how thread functions get to run here: "handoff", or what the core was built with
+ * instead. intr_may_block - may they block? Not where they run in the interrupt itself. */
+const char *intr_model(void);
+bool intr_may_block(void);
 
 /* intr_dump - sources, handlers, their states and every CPU's pending queues, on the console. Any
  * context, also in a panic: it takes no lock. */

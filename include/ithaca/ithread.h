@@ -27,6 +27,22 @@ static inline void ithread_queue(struct cpu *ci, struct intr_handler *ih)
  * comes back is for ithread_put(), or NULL. Interrupts off before and after. */
 struct lwp *ithread_main(struct lwp *it);
 
+/*
+ * For the models (kern/model): ithread_handoff - begin the level's first handler on `it`, upon `l`
+ * (== curlwp); returns when all is drained or `it` is divorced. ithread_begin - the level's first
+ * handler leaves the queue and its run begins on `l`. ithread_retire - curlwp, an ithread upon
+ * nobody, goes back to the pool. ithread_setpri - the priority of an lwp that runs here or nowhere.
+ * ithread_top_level - the highest of ci_pending, or IPL_NONE. Interrupts off, no lock held.
+ */
+void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level);
+struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level);
+void ithread_retire(struct cpu *ci, struct lwp *l) __attribute__((noreturn));
+void ithread_setpri(struct lwp *l, uint8_t pri);
+static inline unsigned ithread_top_level(uint32_t pending)
+{
+	return 31u ^ (unsigned)__builtin_clz(pending | 1);
+}
+
 /* ithread_put - an ithread has nothing to do: who starves gets it, or it becomes this CPU's spare,
  * or goes to the pool. Interrupts off. */
 void ithread_put(struct cpu *ci, struct lwp *it);

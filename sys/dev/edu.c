@@ -608,6 +608,8 @@ int edu_set_mode(unsigned unit, enum edu_mode mode, uint64_t arg, struct mutex *
 		return ENXIO;
 	if (error != 0)
 		return error;
+	if ((mode == EDU_SLEEP || mode == EDU_BLOCK) && !intr_may_block())
+		return EOPNOTSUPP;
 	mutex_enter(&u->u_admin);
 	if (edu_state(u) != EDU_ATTACHED) {
 		mutex_exit(&u->u_admin);

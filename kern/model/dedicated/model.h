@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * model.h - the model "dedicated": a thread for each handler, which the scheduler starts, as
+ * FreeBSD ships it. kern/model/handoff/model.h says what each function is for.
+ *
+ * Nothing waits in a pending queue: who is wanted is woken, at the priority of its level, and
+ * preempts the lwp that was interrupted. Handlers of a level run in the order in which they were
+ * woken; hwi_sched() from the handler itself runs it again at once, for there is no queue to be
+ * last in. A thread belongs to the CPU that its source went to when it was established.
+ */
+#ifndef KERN_MODEL_H
+#define KERN_MODEL_H
+
+#include <ithaca/ithread.h>
+#include <ithaca/lwp.h>
+
+#define MODEL_NAME "dedicated"
+#define MODEL_PINS false
+#define MODEL_MAY_BLOCK true
+
+static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
+    struct intr_handler *ih, bool acct)
+{
+	(void)ci, (void)l, (void)gate, (void)ih, (void)acct;
+	return false;
+}
+
+/* Each wakeup is met by one lwp_park() in dedicated_main(): only an idle handler is woken. */
+static inline void model_queue(struct cpu *ci, struct intr_handler *ih)
+{
+	(void)ci;
+	lwp_unpark(ih->ih_lwp);
+}
+
+static inline void model_level(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
+{
+	(void)ci, (void)l, (void)it, (void)level; /* nothing is ever pending at these levels */
+}
+
+static inline struct intr_handler *model_next(struct cpu *ci, struct lwp *it)
+{
+	ithread_retire(ci, it);
+}
+
+int dedicated_attach(struct intr_handler *ih);
+void dedicated_detach(struct intr_handler *ih);
+
+static inline int model_attach(struct intr_handler *ih)
+{
+	return dedicated_attach(ih);
+}
+
+static inline void model_detach(struct intr_handler *ih)
+{
+	dedicated_detach(ih);
+}
+
+static inline int model_ipl(int ipl)
+{
+	return ipl;
+}
+
+#endif
