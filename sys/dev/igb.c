@@ -270,7 +270,7 @@ static int igb_reset(struct nic *nic)
 
 	(void)igb_begin(ig, true);
 	error = igb_gone(ig) ? EIO : igb_restart(ig);
-	if (error == 0) /* A reset lets go of the link, and nobody tells of that. */
+	if (ig->ig_running) /* A reset lets go of the link, and nobody tells of that. */
 		igb_event(ig, IGB_EVENT_LINK);
 	igb_end(ig);
 	return error;

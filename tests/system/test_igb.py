@@ -387,14 +387,14 @@ def test_sending(machine, kind):
 def test_reset_under_traffic(machine, kind):
     m = machine(kind=kind)
     with Traffic(m.wire) as traffic:
-        for _ in range(8):
+        for _ in range(5):
             m.ok('nic reset igb0')
             sent = traffic.sent
             wait_for(lambda: traffic.sent > sent + 50)
     link(m, 'yes')
     quiet(m.wire)
     talk(m, 100)
-    assert 'resets 8' in m.ok('nic info igb0')
+    assert 'resets 5' in m.ok('nic info igb0')
     assert in_use(m) == RING * len(queues(m))
     nothing_lost(m)
     assert m.poweroff() == 0
@@ -404,7 +404,7 @@ def test_reset_under_traffic(machine, kind):
 def test_down_and_detach_under_traffic(machine, kind):
     m = machine(kind=kind, cpus=3)
     with Traffic(m.wire) as traffic:
-        for n in range(6):
+        for n in range(4):
             if n % 2:
                 m.ok('nic down igb0')
                 m.ok('nic up igb0')
