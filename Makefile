@@ -169,7 +169,7 @@ compdb_words = $(subst ",\",$(COMPILE)) -c -o $(B)/$(basename $(1)).o $(1)
 compdb_place = "directory": "$(CURDIR)", "file": "$(1)"
 compdb_entry = $(if $(2),$(comma))$(newline) {$(compdb_place), "command": "$(compdb_words)"}
 compdb_first := $(firstword $(filter %.c,$(SRC)))
-compdb_rest := $(filter-out $(compdb_first),$(filter %.c,$(SRC)))
+compdb_rest = $(filter-out $(compdb_first),$(filter %.c,$(SRC) $(SIM_SRC)))
 $(B)/compile_commands.json: $(B)/flags $(B)/list
 	$(file >$@,[$(call compdb_entry,$(compdb_first)))
 	$(foreach s,$(compdb_rest),$(file >>$@,$(call compdb_entry,$(s),more)))

@@ -27,6 +27,10 @@
  * second walk finds it too. Then the machine stops, and says who waits for what. So that looking
  * does not hide a wakeup that was lost, whoever finds the run over asserts that it was being woken.
  *
+ * The other such ring has no lock in it: functions on several CPUs each of which halts the next.
+ * Each says in its wheel (cw_halts) whom it waits for, and the halter that looks follows that in
+ * the same way.
+ *
  * Contexts: thread; callout_halt() and callout_shutdown() may block.
  * Lock order, and what the fields mean: callout.c. Invariants: I10; I8's "no lost wakeup" for
  * halters. Not for: waiting for work that is not a callout. Read next: sleepq.c.
@@ -34,6 +38,7 @@
 #include "callout_impl.h"
 
 #include <ithaca/clock.h>
+#include <ithaca/cpu.h>
 #include <ithaca/errno.h>
 #include <ithaca/lwp.h>
 #include <ithaca/mutex.h>
@@ -123,6 +128,85 @@ static unsigned waits_for_me(struct lwp *runner, const char **locks, const char 
 	return 0;
 }
 
+/* my_wheel - that whose function the caller is in; NULL: none. */
+static struct callout_cpu *my_wheel(void)
+{
+	struct cpu *ci = curcpu(); /* a softclock lwp stays on its own */
+
+	return curlwp == ci->ci_softint[IPL_SOFTCLOCK].sc_lwp ? ci->ci_callout : NULL;
+}
+
+/* halts - the function that the caller is in, if it is in one, waits for `c`; NULL: no more. */
+static void halts(const struct callout *c)
+{
+	struct callout_cpu *w = my_wheel();
+	bool intr;
+
+	if (!ITHACA_CHECKED || w == NULL)
+		return;
+	intr = port_intr_disable();
+	spin_lock(&w->cw_lock);
+	w->cw_halts = c;
+	callout_unlock(w, intr);
+}
+
+/* halted_by - the wheel whose function that of `w` waits for; NULL: none. */
+static struct callout_cpu *halted_by(struct callout_cpu *w)
+{
+	bool intr = port_intr_disable(), found = false;
+	const struct callout *c;
+	unsigned i;
+
+	spin_lock(&w->cw_lock);
+	c = w->cw_halts;
+	spin_unlock(&w->cw_lock);
+	for (i = 0; c != NULL && i < cpu_count() && !found; i++) {
+		w = cpu_lookup(i)->ci_callout;
+		if (w == NULL)
+			continue;
+		spin_lock(&w->cw_lock);
+		found = w->cw_invoking[SOFT] == c;
+		spin_unlock(&w->cw_lock);
+	}
+	port_intr_restore(intr);
+	return found ? w : NULL;
+}
+
+/* ring - the function of `w` waits for another's end, and so on, and the last for that which the
+ * caller is in: how many functions that is, with the caller's; 0: no. The names are of who runs
+ * them. */
+static unsigned ring(struct callout_cpu *w, const char **lwps)
+{
+	struct callout_cpu *mine = my_wheel();
+	unsigned n;
+
+	for (n = 0; mine != NULL && w != NULL && n < WAITERS_MAX; n++) {
+		lwps[n] = w->cw_cpu->ci_softint[IPL_SOFTCLOCK].sc_lwp->l_name;
+		if (w == mine)
+			return n + 1;
+		w = halted_by(w);
+	}
+	return 0;
+}
+
+/* halt_look_ring - the function of `c`, which `w` runs, may wait for ours. */
+static void halt_look_ring(const struct callout *c, struct callout_cpu *w)
+{
+	const char *lwps[WAITERS_MAX];
+	unsigned n, i;
+
+	if (ring(w, lwps) == 0)
+		return;
+	n = ring(w, lwps); /* found twice, it was there in between */
+	if (n == 0)
+		return;
+	for (i = 0; i < n; i++)
+		kprintf("callout: the function that %s runs halts that which %s runs\n", lwps[i],
+		    lwps[(i + 1) % n]);
+	panic("callout %p: halt by %s never returns: %u functions halt one another in a ring",
+	    (const void *)c, curlwp->l_name, n);
+}
+
 /* halt_look - the function of `c` still runs: can it ever return? */
 static void halt_look(struct callout *c)
 {
@@ -136,7 +220,10 @@ static void halt_look(struct callout *c)
 
 	waits = runs_elsewhere(w, c);
 	callout_unlock(w, intr);
-	if (!waits || waits_for_me(runner, locks, lwps) == 0)
+	if (!waits)
+		return;
+	halt_look_ring(c, w);
+	if (waits_for_me(runner, locks, lwps) == 0)
 		return;
 	n = waits_for_me(runner, locks, lwps);
 	w = callout_lock(c, &intr);
@@ -193,7 +280,9 @@ static void halt_wait(struct callout_cpu *w, struct callout *c, struct mutex *in
 	callout_unlock(w, intr);
 	if (interlock != NULL)
 		mutex_exit(interlock);
+	halts(c);
 	halt_sleep(w, c, look_ns);
+	halts(NULL);
 	if (interlock != NULL) {
 		witness_from(interlock);
 		mutex_enter(interlock);

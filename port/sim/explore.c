@@ -103,6 +103,11 @@ void xp_add_device(const char *name, void (*fn)(void *), void *arg, unsigned tim
 	devices_first[ndevices++] = (struct xp_device){name, fn, arg, times};
 }
 
+void xp_device_times(unsigned i, unsigned times)
+{
+	devices_first[i].left = times;
+}
+
 void xp_expect(unsigned lwps)
 {
 	expected = lwps;

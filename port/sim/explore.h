@@ -112,6 +112,9 @@ const char *xp_message(void);
 void xp_add_device(const char *name, void (*fn)(void *), void *arg, unsigned times);
 void xp_expect(unsigned lwps);
 
+/* xp_device_times - between two runs: the i-th device is called so many times from now on. */
+void xp_device_times(unsigned i, unsigned times);
+
 /* The first and the last thing that a scenario's lwp calls. */
 void xp_gate(void);
 void xp_leave(void);

@@ -12,7 +12,7 @@
  *	I2	it does not begin while it runs
  *	I10	once callout_halt() is back, the function does not run, nor begins, before somebody
  *		has armed it again; likewise after callout_trystop() said so
- *	I11	what is owed begins within WAIT_MAX_NS: the time that a storm has before it is held
+ *	I11	what is owed begins within WAIT_MAX_NS; a storm is held after half that time
  *	I12	once intr_disestablish() or softint_disestablish() is back, nothing of it runs
  *
  * A run that begins after the filter was asked and before its request counts as the run that is
@@ -32,7 +32,7 @@
 
 #define JOBS_MAX 96u
 #define TIMERS_MAX 24u
-#define WAIT_MAX_NS (700 * NS_PER_MS)
+#define WAIT_MAX_NS NS_PER_S
 #define CHANGE INV_CHANGE
 
 /* A handler or a softint. */

@@ -10,12 +10,14 @@
 
 static struct mutex m;
 static struct condvar cv;
+static struct condvar never; /* told */
 static bool told;
 
 static void setup(void)
 {
 	mutex_init(&m, "m", IPL_NONE);
 	cv_init(&cv, "cv");
+	cv_init(&never, "never");
 }
 
 static void waits(void *arg)
@@ -26,7 +28,7 @@ static void waits(void *arg)
 	mutex_enter(&m);
 	while (!told && error == 0)
 		error = cv_timedwait(&cv, &m, 1000000);
-	CHECK(error == 0 || error == ETIMEDOUT);
+	CHECK(told || error == ETIMEDOUT);
 	mutex_exit(&m);
 }
 
@@ -37,6 +39,7 @@ static void tells(void *arg)
 	mutex_enter(&m);
 	told = true;
 	cv_signal(&cv);
+	CHECK_EQ(cv_timedwait(&never, &m, 1), ETIMEDOUT);
 	mutex_exit(&m);
 }
 

@@ -17,7 +17,7 @@ static bool told;
 static void hook(struct dev *d)
 {
 	if (d == &dev[4]) {
-		for (unsigned i = 0; i < 4; i++)
+		for (unsigned i = 0; i < 40; i++)
 			sim_point(SIM_TEST);
 		return;
 	}

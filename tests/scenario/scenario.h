@@ -70,7 +70,6 @@ struct scenario {
 	void (*check)(void);
 	bool alloc_fail;   /* allocations may fail, as the strategy likes */
 	bool timers;       /* deadlines may come early, not only when all wait */
-	bool quiet_time;   /* deadlines that are armed at the end need not come */
 	int bound;         /* of preemptions, when searched exhaustively in `check`; 0: 2 */
 	unsigned steps;    /* most that a run may have; 0: 20000 */
 	const char *fails; /* what a run must say in the end, for tests of the simulator itself */

@@ -337,6 +337,38 @@ static void wants_link(void *arg)
 	mutex_exit(&link);
 }
 
+static struct callout ring[3];
+
+static void halts_the_next(void *arg)
+{
+	struct callout *next = arg;
+
+	lwp_sleep_ns(NS_PER_MS); /* until all of them run */
+	callout_halt(next, NULL);
+}
+
+static void arms_in_place(void *arg)
+{
+	struct callout *c = arg;
+
+	callout_schedule(c, NS_PER_MS);
+}
+
+/* No lock in it: functions on three CPUs, each of which halts the next. */
+SIM_PANIC(halts_in_a_ring, 3, "3 functions halt one another in a ring")
+{
+	for (unsigned i = 0; i < 3; i++) {
+		callout_init(&ring[i]);
+		callout_setfunc(&ring[i], halts_the_next, &ring[(i + 1) % 3]);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(lwp_create("arms", PRI_KERNEL, cpu_lookup(i), 0, arms_in_place, &ring[i],
+			     NULL),
+		    0);
+	lwp_sleep_ns(NS_PER_S);
+	FAIL("the ring was not found");
+}
+
 /* The function waits for another, who waits for the halter: only a chain says so. */
 SIM_PANIC(halt_at_the_end_of_a_chain, 2, "other waits for lock \"device\", which main holds")
 {

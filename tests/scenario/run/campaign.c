@@ -185,6 +185,10 @@ enum xp_result campaign(uint64_t *seed)
 		r = warm_up(seed);
 	if (r != XP_FAILED)
 		r = runs(seed);
+	cov.took = seconds() - cov.began;
+	cov.points = xp_steps_all;
+	if (r == XP_FAILED)
+		snprintf(cov.message, sizeof(cov.message), "%s", xp_message());
 	if (!opt.quiet)
 		progress(true);
 	return r == XP_FAILED ? XP_FAILED : XP_OK;

@@ -93,7 +93,8 @@ static void lwp_body(void *arg)
 	const struct scenario_lwp *sl = arg;
 
 	xp_gate();
-	sl->body(sl->arg);
+	if (!lessened.lwp[sl - scenario->lwps])
+		sl->body(sl->arg);
 	xp_leave();
 }
 
@@ -140,6 +141,7 @@ static void usage(void)
 	    "         [--depth D] [--bound B] [--reduction brute|states|shared]\n"
 	    "         [--cross N] [--program N] [--shard I/N]\n"
 	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
+	    "         [--json FILE] [--replay FILE] [--quiet]\n"
 	    "       ./ithaca sim --list\n"
 	    "       ./ithaca sim --bench\n");
 	exit(2);
@@ -218,6 +220,8 @@ static const struct option longs[] = {
     {"program", required_argument, NULL, 'p'},
     {"shard", required_argument, NULL, 'h'},
     {"timeline", required_argument, NULL, 'l'},
+    {"json", required_argument, NULL, 'j'},
+    {"replay", required_argument, NULL, 'y'},
     {"gdb", no_argument, NULL, 'g'},
     {"list", no_argument, NULL, 'L'},
     {"bench", no_argument, NULL, 'B'},
@@ -268,6 +272,12 @@ static void option(int c)
 	case 'l':
 		opt.timeline = optarg;
 		break;
+	case 'j':
+		opt.json = optarg;
+		break;
+	case 'y':
+		opt.replay = optarg;
+		break;
 	case 'g':
 		opt.gdb = true;
 		break;
@@ -310,7 +320,9 @@ static void configure(void)
 {
 	if (xp_config.strategy == NULL)
 		xp_config.strategy = &xp_random;
-	if (opt.seeded && opt.runs == 0)
+	if (opt.replay != NULL)
+		xp_config.strategy = &xp_replay;
+	if ((opt.seeded || opt.replay != NULL) && opt.runs == 0)
 		opt.runs = 1;
 	if (opt.runs == 0 && opt.seconds <= 0 && xp_config.strategy != &xp_exhaustive)
 		opt.seconds = 10;
@@ -356,8 +368,12 @@ int main(int argc, char **argv)
 	xp_start(scenario->cpus, set_up);
 	if (xp_config.strategy == &xp_pct)
 		(void)xp_run(0); /* to learn how long a run is */
+	if (opt.replay != NULL)
+		choices_load(opt.replay);
 	xp_steps_all = 0;
 	r = campaign(&seed);
+	if (opt.json != NULL)
+		results_write(r, seed);
 	if (r == XP_OK && opt.cross != 0 && !cross())
 		return 1;
 	if (r == XP_FAILED)

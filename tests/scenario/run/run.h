@@ -13,21 +13,29 @@ struct options {
 	double seconds;
 	unsigned depth, shard, nshards, program, cross;
 	int bound;
-	const char *timeline, *strategy;
+	const char *timeline, *strategy, *json, *replay;
 	bool seeded, bounded, gdb, list, bench, no_races, no_shrink, quiet, plain;
 };
 
 /* What a campaign has covered. */
 struct coverage {
-	uint64_t runs, traces;
+	uint64_t runs, traces, points;
 	uint64_t cut; /* runs that came to a state that was there before */
 	uint64_t sum; /* of the traces: what a set of them is told by */
-	double began;
+	double began, took;
+	char message[320]; /* of the run that failed */
+};
+
+/* What is left out of a run, so that it is shorter. */
+struct lessened {
+	bool lwp[SCENARIO_LWPS];           /* does nothing */
+	unsigned device[SCENARIO_DEVICES]; /* calls that are not made */
 };
 
 extern struct options opt;
 extern struct scenario *scenario;
 extern struct coverage cov;
+extern struct lessened lessened;
 
 double seconds(void);
 const char *memory_name(enum xp_memory m);
@@ -39,6 +47,13 @@ bool cross(void);
 /* shrink.c: show the run that has just failed, shrunk. Exit status from it. */
 void explain(uint64_t seed);
 int verdict(enum xp_result r);
+
+/* results.c: the line of JSON; a file of choices, written and taken for xp_replay; lessen() has
+ * what `lessened` says hold from now on. */
+void results_write(enum xp_result r, uint64_t seed);
+void choices_save(const char *file, const struct xp_choice *log, unsigned n);
+void choices_load(const char *file);
+void lessen(void);
 
 /* bench.c */
 int bench(const char *self);

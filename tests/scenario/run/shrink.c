@@ -2,9 +2,11 @@
 /*
  * shrink.c - from a run that failed to the shortest log that still fails.
  *
- * The log has the choices that were not the plain ones. Parts of it are struck out, halves first,
- * then smaller, then choice by choice, as long as the run still fails with the same kind of
- * message (its words, numbers apart). What is left is replayed with notes and shown.
+ * First lwps are left out, and with them the CPUs that were theirs alone, and calls of devices, one
+ * by one. Then the log, which has the choices that were not the plain ones: parts of it are struck
+ * out, halves first, then smaller, then choice by choice. Whatever is left out stays so if the run
+ * still fails with the same kind of message (its words, numbers apart). And again, until nothing
+ * more can go. What is left is replayed with notes and shown.
  *
  * Host context. Next: table.c.
  */
@@ -78,6 +80,57 @@ static unsigned strike(struct xp_choice *log, unsigned n)
 	return n;
 }
 
+/* Fewer lwps, and so CPUs; fewer events. True: something went. */
+static bool leave_out(const struct xp_choice *log, unsigned n)
+{
+	bool less = false;
+
+	for (unsigned i = 0; i < SCENARIO_LWPS; i++) {
+		if (scenario->lwps[i].body == NULL || lessened.lwp[i])
+			continue;
+		lessened.lwp[i] = true;
+		lessened.lwp[i] = fails(log, n);
+		less |= lessened.lwp[i];
+	}
+	for (unsigned i = 0; i < SCENARIO_DEVICES; i++) {
+		while (lessened.device[i] < scenario->devices[i].times) {
+			lessened.device[i]++;
+			lessen();
+			if (!fails(log, n)) {
+				lessened.device[i]--;
+				lessen();
+				break;
+			}
+			less = true;
+		}
+	}
+	return less;
+}
+
+static unsigned shrink(struct xp_choice *log, unsigned n)
+{
+	unsigned before;
+
+	do {
+		(void)leave_out(log, n);
+		before = n;
+		n = strike(log, n);
+	} while (n < before && leave_out(log, n));
+	return n;
+}
+
+static void print_left_out(void)
+{
+	for (unsigned i = 0; i < SCENARIO_LWPS; i++)
+		if (lessened.lwp[i])
+			printf("lwp %s is not needed for it\n", scenario->lwps[i].name);
+	for (unsigned i = 0; i < SCENARIO_DEVICES; i++)
+		if (lessened.device[i] != 0)
+			printf("device %s is called %u of %u times\n", scenario->devices[i].name,
+			    scenario->devices[i].times - lessened.device[i],
+			    scenario->devices[i].times);
+}
+
 static void print_message(const char *text)
 {
 	while (*text == '\n')
@@ -110,8 +163,10 @@ void explain(uint64_t seed)
 		return;
 	print_message(xp_message());
 	memcpy(log, xp_log, n * sizeof(log[0]));
-	printf("replay: ./ithaca sim %s --strategy %s --memory %s --seed %llu\n", scenario->name,
-	    xp_config.strategy->name, memory_name(xp_config.memory), (unsigned long long)seed);
+	if (opt.replay == NULL && xp_config.strategy != &xp_exhaustive)
+		printf("replay: ./ithaca sim %s --strategy %s --memory %s --seed %llu\n",
+		    scenario->name, xp_config.strategy->name, memory_name(xp_config.memory),
+		    (unsigned long long)seed);
 	xp_config.strategy = &xp_replay;
 	if (n == XP_LOG_MAX || !fails(log, n)) {
 		printf("the log of its %u choices does not replay it%s\n", n,
@@ -120,10 +175,11 @@ void explain(uint64_t seed)
 		return;
 	}
 	if (!opt.no_shrink)
-		n = strike(log, n);
+		n = shrink(log, n);
 	xp_tracing = true;
 	(void)fails(log, n);
 	print_message(xp_message());
+	print_left_out();
 	printf("shrunk from %u choices to %u, %llu steps:\n", before, n,
 	    (unsigned long long)xp_steps);
 	table_show();

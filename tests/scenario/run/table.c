@@ -189,13 +189,21 @@ void table_timeline(const char *file)
 	printf("timeline: %s (chrome://tracing, ui.perfetto.dev)\n", file);
 }
 
-/* A file of choices, and gdb that stops where the run fails. */
+/* A file of the choices, and how gdb stops at the step that fails. */
 void table_gdb(const struct xp_choice *log, unsigned n)
 {
-	(void)log;
-	(void)n;
-	printf("gdb: gdb -ex 'break xp_failed' -ex run --args %s %s --strategy %s --memory %s "
-	       "--seed %llu --no-shrink\n",
-	    self(), scenario->name, opt.strategy, memory_name(xp_config.memory),
-	    (unsigned long long)opt.seed);
+	char path[400], file[512];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (len < 0) {
+		perror("/proc/self/exe");
+		return;
+	}
+	path[len] = '\0';
+	snprintf(file, sizeof(file), "%.*s/%s.choices", (int)(strrchr(path, '/') - path), path,
+	    scenario->name);
+	choices_save(file, log, n);
+	printf("gdb: gdb -ex 'break xp_failed' -ex run -ex backtrace --args %s %s --memory %s "
+	       "--replay %s --no-shrink\n",
+	    path, scenario->name, memory_name(xp_config.memory), file);
 }
