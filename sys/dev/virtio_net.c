@@ -84,6 +84,7 @@ static int pair_establish(struct vtnet_queue *q)
 	char name[INTR_NAME_MAX];
 	int error;
 
+	nic_pace_start(&q->q_pace);
 	ksnprintf(name, sizeof(name), "%s q%u", sc->sc_nic.nic_name, q->q_index);
 	error = intr_establish(q->q_source, name, IPL_NET, 0,
 	    line ? vtnet_line_filter : vtnet_filter, vtnet_run, q, &q->q_ih);
@@ -166,6 +167,8 @@ void vtnet_stop(struct vtnet *sc)
 		mutex_enter(&q->q_lock);
 		q->q_running = false;
 		mutex_exit(&q->q_lock);
+		if (q->q_ih != NULL)
+			nic_pace_stop(&q->q_pace);
 		disestablish(&q->q_ih);
 	}
 	error = virtio_reset(&sc->sc_virtio);
@@ -282,13 +285,15 @@ static int vtnet_reset(struct nic *nic)
 static void vtnet_describe(struct nic *nic, void (*print)(const char *fmt, ...))
 {
 	struct vtnet *sc = nic->nic_driver;
-	uint64_t broken = 0, rx = 0, tx = 0;
+	uint64_t broken = 0, rx = 0, tx = 0, rests = 0;
 
 	mutex_enter(&sc->sc_admin);
 	for (unsigned i = 0; i < sc->sc_pairs; i++) {
 		broken += atomic_load_explicit(&sc->sc_queue[i].q_broken, memory_order_relaxed);
 		rx += sc->sc_queue[i].q_rx.vq_kicks;
 		tx += sc->sc_queue[i].q_tx.vq_kicks;
+		rests +=
+		    atomic_load_explicit(&sc->sc_queue[i].q_pace.np_rests, memory_order_relaxed);
 	}
 	print("virtio at %s, %s, %u of %u pairs of queues, features 0x%llx\n",
 	    sc->sc_virtio.vi_pci->pd_name, pci_intr_kind_name(sc->sc_kind), sc->sc_pairs,
@@ -297,8 +302,8 @@ static void vtnet_describe(struct nic *nic, void (*print)(const char *fmt, ...))
 	    virtio_status(&sc->sc_virtio), sc->sc_gone ? ", gone" : "",
 	    sc->sc_up && !sc->sc_started ? ", stopped" : "", sc->sc_queue[0].q_rx.vq_size,
 	    sc->sc_queue[0].q_tx.vq_size, (unsigned long long)rx, (unsigned long long)tx);
-	print("resets %llu, broken queues %llu\n", (unsigned long long)sc->sc_resets,
-	    (unsigned long long)broken);
+	print("resets %llu, broken queues %llu, rests %llu\n", (unsigned long long)sc->sc_resets,
+	    (unsigned long long)broken, (unsigned long long)rests);
 	mutex_exit(&sc->sc_admin);
 }
 

@@ -8,6 +8,7 @@
 #define SYS_DEV_VIRTIO_NET_IMPL_H
 
 #include "nic.h"
+#include "nic_pace.h"
 #include "virtio_pci.h"
 
 #include <ithaca/callout.h>
@@ -62,6 +63,7 @@ struct vtnet_queue {
 	unsigned q_index;             /* (a) */
 	struct intr_source *q_source; /* (a) */
 	struct intr_handler *q_ih;    /* (h) */
+	struct nic_pace q_pace;       /* (h) */
 	struct virtqueue q_rx;        /* (h) */
 	bool q_owed;                  /* (h) the card is to be told of q_tx at the end of the run */
 	struct lwp *_Atomic q_runner; /* (~) relaxed: the handler's lwp, which looks for itself */

@@ -7,7 +7,8 @@
  *	filter		asks the card for no more interrupts of the pair; says that it handled it
  *	handler		pulls frames and gives each to the client, with a fresh buffer in its place;
  *			reports what was sent; after `budget` of both goes behind its neighbours
- *			(hwi_sched); when both are dry asks for interrupts again
+ *			(hwi_sched); when both are dry asks for interrupts again; when it has taken
+ *			too much of its CPU it rests first, without them (nic_pace.c)
  *
  * Asking again races with the card, which decides by the flag when it is done with a frame:
  *
@@ -119,8 +120,6 @@ static bool rx_frame(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len)
 	nb->nb_len = len - (uint32_t)sizeof(*vh);
 	nb->nb_queue = (uint16_t)q->q_index;
 	nb->nb_csum = (vh->vh_flags & (VTNET_HDR_PARTIAL | VTNET_HDR_VALID)) != 0 ? NIC_CSUM_L4 : 0;
-	vtnet_count(&q->q_rx_packets, 1);
-	vtnet_count(&q->q_rx_bytes, nb->nb_len);
 	return true;
 }
 
@@ -134,7 +133,11 @@ static struct nic_buf *rx_one(struct vtnet_queue *q, struct nic_buf *nb, uint32_
 	else if ((fresh = nic_buf_alloc()) == NULL)
 		vtnet_count(&q->q_rx_nobuf, 1);
 	rx_give(q, fresh != NULL ? fresh : nb);
-	return fresh != NULL ? nb : NULL;
+	if (fresh == NULL)
+		return NULL;
+	vtnet_count(&q->q_rx_packets, 1);
+	vtnet_count(&q->q_rx_bytes, nb->nb_len);
+	return nb;
 }
 
 /* One run of the handler. */
@@ -317,6 +320,8 @@ bool vtnet_run(void *arg)
 	bool over = false;
 
 	vtnet_count(&q->q_rounds, 1);
+	if (nic_pace_over(&q->q_pace, q->q_ih))
+		return true;
 	if (q->q_rx.vq_wrong != NULL || q->q_tx.vq_wrong != NULL)
 		return true; /* the event handler is on its way */
 	atomic_store_explicit(&q->q_runner, curlwp, memory_order_relaxed);
