@@ -26,11 +26,12 @@ enum { LC_READ, LC_WRITE, LC_AREAD, LC_AWRITE };
 struct xp_loc {
 	uint64_t l_addr; /* 0: free */
 	uint8_t l_size, l_flags;
+	bool l_history;     /* memory.c knows older stores */
+	uint8_t l_cpus;     /* bits: who touched it in this run */
 	uint32_t l_run;     /* the rest is valid in this run */
 	uint32_t l_version; /* atomic writes so far */
 	v4 l_sync;
 	v4 l_clk[4];         /* by LC_*, then CPU */
-	bool l_history;      /* memory.c knows older stores */
 	uint32_t l_pc[4][4]; /* from here on not cleared */
 };
 

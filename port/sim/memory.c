@@ -64,17 +64,36 @@ void xp_memory_begin(void)
 	memset(fresh, 0, sizeof(fresh));
 }
 
-static uint64_t get(const void *a, unsigned size)
+static inline uint64_t get(const void *a, unsigned size)
 {
-	uint64_t v = 0;
-
-	memcpy(&v, a, size);
-	return v;
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)a;
+	case 2:
+		return *(const uint16_t *)a;
+	case 4:
+		return *(const uint32_t *)a;
+	default:
+		return *(const uint64_t *)a;
+	}
 }
 
-static void put(void *a, unsigned size, uint64_t v)
+static inline void put(void *a, unsigned size, uint64_t v)
 {
-	memcpy(a, &v, size);
+	switch (size) {
+	case 1:
+		*(uint8_t *)a = (uint8_t)v;
+		break;
+	case 2:
+		*(uint16_t *)a = (uint16_t)v;
+		break;
+	case 4:
+		*(uint32_t *)a = (uint32_t)v;
+		break;
+	default:
+		*(uint64_t *)a = v;
+		break;
+	}
 }
 
 /* ---- TSO ---- */

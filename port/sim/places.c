@@ -27,7 +27,8 @@ struct granule {
 	uint32_t g_loc[IN_GRANULE];
 };
 
-static struct xp_loc locs[XP_LOCS];
+static struct xp_loc locs[XP_LOCS]; /* in order of appearance; 0 is none */
+static uint32_t index_of[XP_LOCS];  /* hashed by address */
 static struct granule granules[XP_LOCS];
 static uint32_t run, nlocs, ngranules;
 
@@ -44,34 +45,52 @@ void xp_places_begin(void)
 		sim_failed("exhaustive: the runs touch more than %u places", XP_LOCS / 2);
 	if (full || ++run == 0) {
 		memset(locs, 0, sizeof(locs));
+		memset(index_of, 0, sizeof(index_of));
 		memset(granules, 0, sizeof(granules));
 		nlocs = ngranules = 0;
 		run = 1;
 	}
 }
 
-/* First touched in this run, or ever. */
-static void renew(struct xp_loc *l, uint64_t addr)
+/* First touched in this run. */
+static void renew(struct xp_loc *l)
 {
-	if (l->l_addr == 0) {
-		if (++nlocs > XP_LOCS / 4 * 3)
-			sim_failed("a run touches more than %u places", XP_LOCS / 4);
-		l->l_addr = addr;
-	}
 	memset(&l->l_version, 0,
 	    offsetof(struct xp_loc, l_pc) - offsetof(struct xp_loc, l_version));
+	l->l_history = false;
+	l->l_cpus = 0;
 	l->l_run = run;
 }
 
+/* First touched at all. */
+static __attribute__((noinline)) struct xp_loc *add(uint32_t at, uint64_t addr)
+{
+	if (nlocs >= XP_LOCS / 4 * 3)
+		sim_failed("a run touches more than %u places", XP_LOCS / 4);
+	index_of[at] = ++nlocs;
+	locs[nlocs].l_addr = addr;
+	renew(&locs[nlocs]);
+	return &locs[nlocs];
+}
+
+/* The places of 64 bytes are neighbours in the index, and those of one run in the table. */
 struct xp_loc *xp_place(uint64_t addr)
 {
-	uint32_t i = slot_of(addr);
+	uint32_t line =
+	    (uint32_t)(((addr >> 6) * 0x9e3779b97f4a7c15ull) >> (64 - XP_LOCS_BITS + 4));
+	uint32_t i = line << 4 | (addr >> 2 & 15);
+	struct xp_loc *l;
 
-	while (locs[i].l_addr != addr && locs[i].l_addr != 0)
-		i = (i + 1) % XP_LOCS;
-	if (__builtin_expect(locs[i].l_run != run, 0))
-		renew(&locs[i], addr);
-	return &locs[i];
+	for (;; i = (i + 1) % XP_LOCS) {
+		if (__builtin_expect(index_of[i] == 0, 0))
+			return add(i, addr);
+		l = &locs[index_of[i]];
+		if (l->l_addr == addr)
+			break;
+	}
+	if (__builtin_expect(l->l_run != run, 0))
+		renew(l);
+	return l;
 }
 
 unsigned xp_place_index(const struct xp_loc *l)

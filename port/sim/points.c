@@ -138,7 +138,8 @@ void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 
 	if (sim_in_event)
 		return;
-	xp_context_step();
+	if (xp_config.exact)
+		xp_context_step();
 	switch (xp_config.strategy->asks) {
 	case XP_AT_TIMES:
 		ask = xp_steps + 1 >= xp_ask_at;
@@ -171,7 +172,8 @@ void xp_local(enum sim_kind kind, uint64_t addr)
 
 	if (sim_in_event)
 		return;
-	xp_context_step();
+	if (xp_config.exact)
+		xp_context_step();
 	switch (xp_config.strategy->asks) {
 	case XP_AT_TIMES:
 		ask = v->v_intr && (pending(v) || x->x_after) && xp_steps + 1 >= xp_ask_at;

@@ -84,6 +84,7 @@ static inline void touch(struct xp_loc *l, unsigned kind, unsigned me, uint32_t 
 {
 	l->l_clk[kind][me] = xp_clocks.now[me][me];
 	l->l_pc[kind][me] = pc;
+	l->l_cpus |= (uint8_t)(1u << me);
 }
 
 /* An access that races with one of these would be a race. */
@@ -121,7 +122,8 @@ static inline void look(struct xp_loc *l, unsigned me, unsigned size, uint32_t p
 {
 	if (__builtin_expect(size > l->l_size, 0))
 		xp_place_grow(l, size);
-	if (__builtin_expect(any(later(l, xp_clocks.now[me], atomic, write)), 0) && xp_config.races)
+	if ((l->l_cpus & ~(1u << me)) != 0 && xp_config.races &&
+	    __builtin_expect(any(later(l, xp_clocks.now[me], atomic, write)), 0))
 		race(l, me, pc, kinds[2 * atomic + write], xp_clocks.now[me]);
 	if (__builtin_expect(l->l_flags & LF_OVERLAPS, 0))
 		look_around(l, me, pc, atomic, write);

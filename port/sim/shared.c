@@ -98,7 +98,8 @@ void xp_context_lwp(uint64_t sp)
 {
 	uint64_t top;
 
-	xp_context = sim_stack_slot(sp, &top) % LWPS;
+	if (xp_config.exact)
+		xp_context = sim_stack_slot(sp, &top) % LWPS;
 }
 
 /* Process p, an interrupt, is delivered on the stack that is in use. */
@@ -296,18 +297,25 @@ void xp_asks_where(void)
 
 	if (sim_in_event)
 		return;
+	if (!xp_config.exact) {
+		xp_local(SIM_ACCESS, XA_WHERE(0));
+		return;
+	}
 	at = whereabouts(curlwp);
 	xp_local(SIM_ACCESS, at);
-	if (xp_config.exact)
-		xp_touch(at, false);
+	xp_touch(at, false);
 }
 
 void xp_goes_on(const struct lwp *l)
 {
-	uint64_t at = whereabouts(l);
-	uint8_t *last = &where[at - XA_WHERE(0)], now = (uint8_t)(sim_cpu->ci_index + 1);
+	uint8_t now = (uint8_t)(sim_cpu->ci_index + 1), *last;
+	uint64_t at;
 
-	if (xp_config.exact && *last != 0 && *last != now)
+	if (!xp_config.exact)
+		return;
+	at = whereabouts(l);
+	last = &where[at - XA_WHERE(0)];
+	if (*last != 0 && *last != now)
 		xp_touch(at, true);
 	*last = now;
 }

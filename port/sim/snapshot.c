@@ -173,7 +173,7 @@ void xp_snapshot_restore(void)
 	for (unsigned i = 0; i < ndirty; i++) {
 		const struct area *a = dirty[i] >= heap.a_base ? &heap : &data;
 
-		memcpy((void *)dirty[i], a->a_image + (dirty[i] - a->a_base), BLOCK);
+		*(uint64_t *)dirty[i] = *(uint64_t *)(void *)(a->a_image + (dirty[i] - a->a_base));
 	}
 	for (unsigned i = 0; i < ndirty_stacks; i++) {
 		const struct stack *s = &stacks[dirty_stacks[i]];
