@@ -98,7 +98,8 @@ NM ?= nm
 AR ?= ar
 
 SRC := $(LIB_SRC) $(KERN_SRC) $(PORT_SRC) $(SYS_SRC) $(UNIT_SRC)
-OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(SRC)))) $(LWIP_OBJ)
+OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(SRC)))) $(LWIP_OBJ) \
+	$(WEB_OBJ)
 LIB_OBJ := $(addprefix $(B)/,$(addsuffix .o,$(basename $(LIB_SRC) $(KERN_SRC))))
 
 ifneq ($(words $(OBJ)),$(words $(sort $(OBJ))))
@@ -131,6 +132,16 @@ $(filter $(B)/sys/net/%,$(OBJ)): | $(LWIP_STAMP)
 $(filter $(B)/sys/net/%,$(OBJ)) $(LWIP_OBJ): $(LWIP_HEADERS)
 $(LWIP_OBJ): CFLAGS += -w
 $(LWIP_OBJ): CPPFLAGS += $(LWIP_CPPFLAGS)
+
+# So is uPlot, by tools/web; both are bundled with web/ into one object.
+$(WEB_STAMP): tools/web
+	$(Q)tools/web fetch uplot && touch $@
+$(B)/web.S: tools/web $(WEB_FILES) $(WEB_STAMP)
+	$(call say,WEB,$@)
+	@mkdir -p $(@D)
+	$(Q)tools/web bundle $@
+$(B)/web.o: $(B)/web.S $(B)/flags
+	$(Q)$(COMPILE) -c -o $@ $<
 
 ASSYM_H := $(if $(PORT_ASSYM),$(B)/assym.h)
 $(B)/%.o: %.S $(B)/flags $(ASSYM_H)

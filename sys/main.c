@@ -13,6 +13,7 @@
  * Contexts: thread (main), interrupts on from core_init(). No locks. Read next: app/shell.c for
  * what one sees, dev/uart.c and dev/edu.c for how drivers are written.
  */
+#include "app/dash.h"
 #include "app/shell.h"
 #include "bus/acpi.h"
 #include "bus/pci.h"
@@ -168,6 +169,7 @@ void sys_main(const struct boot_info *boot)
 	nic_init();
 	start_devices();
 	net_init(cards_wanted(boot));
+	dash_start();
 	kprintf("up after %llu ms; `help` lists the commands\n",
 	    (unsigned long long)(clock_ns() / NS_PER_MS));
 	check("shell", shell_start());

@@ -18,3 +18,9 @@ NET_CPPFLAGS := -Isys/net/lwip -isystem $(LWIP_DIR)/src/include
 LWIP_CPPFLAGS := -Dmem_init=lwip_mem_init -Dstats_init=lwip_stats_init
 # The compiler does not note these, which only lwIP's own headers include.
 LWIP_HEADERS := $(wildcard sys/net/lwip/*.h sys/net/lwip/arch/*.h)
+
+# What the web server serves: web/, and uPlot, which tools/web fetches.
+WEB_OBJ = $(B)/web.o
+UPLOT := $(shell sed -n 's/.*package=uplot version=\([0-9.]*\).*/\1/p' tools/web)
+WEB_STAMP := build/web/uplot/.$(UPLOT)
+WEB_FILES := $(wildcard web/*.*)

@@ -19,6 +19,7 @@
  */
 #include "core.h"
 
+#include "http.h"
 #include <ithaca/errno.h>
 #include <ithaca/print.h>
 #include <ithaca/sysctl.h>
@@ -274,6 +275,7 @@ void net_services_start(void)
 	int error;
 
 	make_text();
+	http_start();
 	net_enter();
 	err |= listen_udp(PORT_ECHO, udp_echo);
 	err |= listen_udp(PORT_DISCARD, udp_discard);

@@ -173,7 +173,7 @@ def bare_tree():
         os.rename(os.path.join(top, 'tools', 'setup'), os.path.join(top, 'tools', 'setup.real'))
         stubs = {**STUBS, 'apt-cache': apt_cache, **stubs}
         stubs['../tools/setup'] = '[ "$1" = run ] || exec tools/setup.real "$@"'
-        stubs['../tools/lwip'] = 'exit 0'  # is there
+        stubs['../tools/lwip'] = stubs['../tools/web'] = 'exit 0'  # is there
         for name, text in stubs.items():
             path = os.path.join(programs, name)
             with open(path, 'w', encoding='ascii') as f:

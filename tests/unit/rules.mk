@@ -4,7 +4,7 @@
 UNIT_SRC := $(wildcard tests/unit/*.c) $(wildcard sys/app/line.c) \
 	sys/mem/page.c sys/mem/kmem.c sys/mem/vmap.c \
 	sys/bus/acpi.c sys/bus/pci.c sys/bus/pci_cap.c sys/bus/pci_route.c \
-	sys/dev/igb_ring.c sys/dev/virtqueue.c
+	sys/dev/igb_ring.c sys/dev/virtqueue.c sys/net/http_parse.c
 
 # Drivers whose accesses are points of the schedule, as the core's are.
 $(B)/tests/unit/t_from_spl_%.o: CFLAGS += -fsanitize=thread $(if $(filter gcc,$(CC_KIND)),-Wno-tsan)

@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The web server and the dashboard: real clients, wrong ones, 100 MB both ways, those who watch,
+and the page in a real browser (tests/web/dashboard.js). Nothing is kept when it is over."""
+
+import gzip
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import zlib
+
+import harness
+import pytest
+from test_net import free_port, online, settle
+
+MB100 = 100 * 1000 * 1000
+PERIOD = 65521
+PATIENCE = 60
+HOST = b'Host: machine\r\n'
+
+
+def pattern(n):
+    """What /pattern?bytes=n is."""
+    x, period = 1, bytearray()
+    for _ in range(PERIOD):
+        x ^= x << 13 & 0xffffffff
+        x ^= x >> 17
+        x ^= x << 5 & 0xffffffff
+        period.append(x >> 24)
+    return (bytes(period) * (n // PERIOD + 1))[:n]
+
+
+@pytest.fixture
+def served(boot):
+    """A machine with its web server at m.port, nothing of it in use."""
+    port = free_port()
+    m = online(boot, [f'{port}:80'])
+    m.port = port
+    yield m
+    settle(m, lambda: m.sysctl('net.http.open'), 0)
+    assert m.poweroff() == 0
+
+
+def get(m, path, method='GET', body=None, headers=None):
+    """(status, headers, body) of one request on a connection of its own."""
+    c = http.client.HTTPConnection('127.0.0.1', m.port, timeout=PATIENCE)
+    try:
+        c.request(method, path, body=body, headers=headers or {})
+        r = c.getresponse()
+        return r.status, r.headers, r.read()
+    finally:
+        c.close()
+
+
+def raw(m, data, end=True):
+    """What comes back for these bytes, until the machine closes; `end`: our side is closed."""
+    with socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE) as s:
+        s.sendall(data)
+        if end:
+            s.shutdown(socket.SHUT_WR)
+        got = b''
+        while True:
+            try:
+                piece = s.recv(65536)
+            except ConnectionResetError:
+                return got
+            if not piece:
+                return got
+            got += piece
+
+
+def status(answer):
+    m = re.match(rb'HTTP/1\.1 (\d{3}) ', answer)
+    assert m, answer[:100]
+    return int(m[1])
+
+
+# ---------------------------------------------------------------- files
+
+def test_files_plain_and_packed(served):
+    m = served
+    own = {'/': 'index.html', '/app.js': 'app.js', '/style.css': 'style.css',
+           '/charts.js': 'charts.js', '/icon.svg': 'icon.svg'}
+    for path, name in own.items():
+        with open(os.path.join(harness.ROOT, 'web', name), 'rb') as f:
+            wanted = f.read()
+        code, head, body = get(m, path)
+        assert (code, body) == (200, wanted)
+        assert head['Content-Encoding'] is None and head['Vary'] == 'Accept-Encoding'
+        code, packed, body = get(m, path, headers={'Accept-Encoding': 'br, gzip'})
+        assert packed['Content-Encoding'] == 'gzip' and gzip.decompress(body) == wanted
+        assert packed['ETag'] != head['ETag']
+        for h, extra in ((head, {}), (packed, {'Accept-Encoding': 'gzip'})):
+            code, _, body = get(m, path, headers={'If-None-Match': f'"x", {h["ETag"]}', **extra})
+            assert (code, body) == (304, b'')
+        code, again, body = get(m, path, 'HEAD')
+        assert (code, body) == (200, b'')
+        assert again['Content-Length'] == str(len(wanted)) and again['ETag'] == head['ETag']
+    assert "default-src 'none'" in get(m, '/')[1]['Content-Security-Policy']
+    assert get(m, '/')[1]['Content-Type'] == 'text/html; charset=utf-8'
+    page = get(m, '/')[2].decode()
+    linked = re.findall(r'(?:src|href)="(/[^"]*)"', page)
+    assert len(linked) >= 7 and not re.search(r'(?:src|href)="(?:https?:)?//', page)
+    for path in linked:
+        if path != '/events':
+            assert get(m, path)[0] == 200, path
+
+
+def test_many_requests_on_one_connection(served):
+    m = served
+    c = http.client.HTTPConnection('127.0.0.1', m.port, timeout=PATIENCE)
+    before = m.sysctl('net.http.connections')
+    for i in range(50):
+        c.request('GET', f'/pattern?bytes={i * 997}')
+        assert c.getresponse().read() == pattern(i * 997)
+    c.close()
+    # As many at once, without waiting for an answer, and cut at odd places.
+    many = b''.join(b'GET /pattern?bytes=%d HTTP/1.1\r\n%s\r\n' % (i, HOST) for i in range(300))
+    many += b'GET /icon.svg HTTP/1.1\r\n' + HOST + b'Connection: close\r\n\r\n'
+    answer = raw(m, many, end=False)
+    assert answer.count(b'HTTP/1.1 200 OK') == 301
+    assert answer.endswith(b'</svg>\n')
+    assert m.sysctl('net.http.connections') == before + 2
+    assert m.sysctl('net.http.errors') == 0
+
+
+# ---------------------------------------------------------------- refusals
+
+WRONG = [
+    (b'GET / HTTP/1.1\r\n\r\n', 400),
+    (b'GET /\r\n\r\n', 400),
+    (b'\x16\x03\x01\x02\x00\x01', 400),
+    (b'GET / HTTP/1.1\r\n' + HOST + b'Content-Length: x\r\n\r\n', 400),
+    (b'POST /sink HTTP/1.1\r\n' + HOST + b'Transfer-Encoding: chunked\r\n\r\nzz\r\n', 400),
+    (b'GET /zero HTTP/1.1\r\n' + HOST + b'\r\n', 400),
+    (b'GET /zero?bytes=-1 HTTP/1.1\r\n' + HOST + b'\r\n', 400),
+    (b'GET /zero?bytes=99999999999999 HTTP/1.1\r\n' + HOST + b'\r\n', 400),
+    (b'GET /nothing HTTP/1.1\r\n' + HOST + b'\r\n', 404),
+    (b'GET /../etc/passwd HTTP/1.1\r\n' + HOST + b'\r\n', 404),
+    (b'DELETE / HTTP/1.1\r\n' + HOST + b'\r\n', 405),
+    (b'OPTIONS * HTTP/1.1\r\n' + HOST + b'\r\n', 404),
+    (b'GET /sink HTTP/1.1\r\n' + HOST + b'\r\n', 405),
+    (b'POST /index.html HTTP/1.1\r\n' + HOST + b'Content-Length: 5\r\n\r\nhello', 405),
+    (b'GET / HTTP/1.1\r\n' + HOST + b'Content-Length: 70000\r\n\r\n', 413),
+    (b'PUT /sink HTTP/1.1\r\n' + HOST + b'Content-Length: 1234567890123456\r\n\r\n', 413),
+    (b'GET /' + b'x' * 1000 + b' HTTP/1.1\r\n', 414),
+    (b'GET / HTTP/1.1\r\n' + HOST + b'Expect: miracles\r\n\r\n', 417),
+    (b'GET / HTTP/1.1\r\n' + HOST + b'X: ' + b'x' * 17000, 431),
+    (b'BREW / HTTP/1.1\r\n' + HOST + b'\r\n', 501),
+    (b'GET / HTTP/1.1\r\n' + HOST + b'Transfer-Encoding: gzip\r\n\r\n', 501),
+    (b'GET / HTTP/3.0\r\n' + HOST + b'\r\n', 505),
+]
+
+
+def test_what_is_wrong_is_refused_and_never_hangs(served):
+    m = served
+    for data, wanted in WRONG:
+        for end in (True, False):
+            answer = raw(m, data, end)
+            assert status(answer) == wanted, (data[:60], answer[:100])
+            assert b'\r\nConnection: close\r\n' in answer
+    assert 'Allow: PUT, POST' in raw(m, WRONG[12][0]).decode()
+    assert m.sysctl('net.http.errors') == 2 * len(WRONG) + 1
+    # Nothing, half a line, half a body: the machine closes when we do.
+    for data in (b'', b'GET', b'GET / HTTP/1.1\r\nHo',
+                 b'PUT /sink HTTP/1.1\r\n' + HOST + b'Content-Length: 10\r\n\r\nabc'):
+        assert raw(m, data) == b''
+    # Whoever goes on for ever is stopped, and rubbish does no harm.
+    assert status(raw(m, b'GET / HTTP/1.1\r\n' + b'X: y\r\n' * 9000)) == 431
+    for seed in range(20):
+        junk = hashlib.sha512(b'%d' % seed).digest() * 30
+        assert status(raw(m, junk + b'\n')) in (400, 414, 431)
+    assert get(m, '/icon.svg')[0] == 200
+
+
+def test_too_many_and_too_slow(served):
+    m = served
+    slow = socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE)
+    slow.sendall(b'GET / HTTP/1.1\r\nHost:')
+    settle(m, lambda: m.sysctl('net.http.open'), 1)
+    m.set_sysctl('net.http.max', 3)
+    others = [socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE) for _ in range(2)]
+    settle(m, lambda: m.sysctl('net.http.open'), 3)
+    refused = raw(m, b'', end=False)
+    assert status(refused) == 503
+    assert m.sysctl('net.http.refused') == 1
+    for s in others:
+        s.close()
+    settle(m, lambda: m.sysctl('net.http.open') <= 1, True)
+    # A request that does not come to its end within 10 s is told so.
+    assert status(slow.recv(65536)) == 408
+    slow.close()
+    assert m.sysctl('net.http.timeouts') == 1
+    m.set_sysctl('net.http.max', 1200)
+    assert get(m, '/icon.svg')[0] == 200
+
+
+# ---------------------------------------------------------------- 100 MB
+
+def curl(*argv):
+    done = subprocess.run(['curl', '-sS', '--max-time', '300', *argv], capture_output=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_100_mb_both_ways(served, tmp_path):
+    m = served
+    if shutil.which('curl') is None:
+        pytest.skip('curl is not installed')
+    url = f'http://127.0.0.1:{m.port}'
+    data = pattern(MB100)
+    assert hashlib.sha256(curl(f'{url}/pattern?bytes={MB100}')).digest() == \
+        hashlib.sha256(data).digest()
+    assert not any(curl(f'{url}/zero?bytes=1000001')[:1000001])
+    file = tmp_path / 'data'
+    file.write_bytes(data)
+    crc = f'{zlib.crc32(data):08x}'
+    wanted = {'bytes': MB100, 'crc32': crc}
+    assert json.loads(curl('-T', str(file), f'{url}/sink')) == wanted
+    part = data[:3000001]
+    file.write_bytes(part)
+    wanted = {'bytes': len(part), 'crc32': f'{zlib.crc32(part):08x}'}
+    assert json.loads(curl('-X', 'POST', '-H', 'Transfer-Encoding: chunked', '--data-binary',
+                           f'@{file}', f'{url}/sink')) == wanted
+
+
+# ---------------------------------------------------------------- figures
+
+def metrics(m):
+    code, head, body = get(m, '/metrics.json')
+    assert code == 200 and head['Content-Type'] == 'application/json'
+    return json.loads(body)
+
+
+def watch(m):
+    """A connection to /events, its head read, as a file."""
+    s = socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE)
+    s.sendall(b'GET /events HTTP/1.1\r\n' + HOST + b'\r\n')
+    f = s.makefile('rb')
+    s.close()
+    line = f.readline()
+    while f.readline() not in (b'\r\n', b''):
+        pass
+    f.status = int(line.split()[1])
+    return f
+
+
+def event(f):
+    line = f.readline()
+    assert line.startswith(b'data: ') and f.readline() == b'\n'
+    return json.loads(line[6:])
+
+
+def test_figures_are_those_of_the_machine(served):
+    m = served
+    m.ok('sysctl hw.intr.acct=1')
+    got = metrics(m)
+    assert got['ncpu'] == 2 and len(got['cpus']) == 2 and got['version'] == 1
+    assert got['pool']['total'] == m.sysctl('hw.intr.threads')
+    rows = {(r['kind'], r['name'], r['source']): r for r in got['rows']}
+    shown = {('source' if r['name'] == 'dispatch' else 'handler', r['name']): r
+             for r in m.table('intrstat', 'name')}
+    for (kind, name, _), r in rows.items():
+        assert sum(r['by_cpu']) == r['count']
+        if kind == 'handler':
+            assert shown[kind, name]['level'] == r['level']
+            assert shown[kind, name]['count'] >= r['count']
+    card = got['cards'][0]
+    assert card['name'] == m.card and card['link'] and len(card['queues']) >= 1
+    later = metrics(m)
+    assert later['boot'] == got['boot'] and later['uptime_ns'] > got['uptime_ns']
+    packets = [sum(q['in'] for q in t['cards'][0]['queues']) for t in (got, later)]
+    assert packets[1] > packets[0]
+    # Nobody watches: nothing is probed. Somebody wants it: every CPU is.
+    assert 'raise' not in got['cpus'][0] and m.sysctl('hw.intr.latency') == 0
+    m.set_sysctl('hw.intr.latency', 1)
+    settle(m, lambda: all(sum(c['raise']) > 2 and sum(c['thread']) > 2
+                          for c in metrics(m)['cpus']), True)
+    assert any(r['name'] == 'probe' for r in metrics(m)['rows'])
+    m.set_sysctl('hw.intr.latency', 0)
+    assert not any(r['name'] == 'probe' for r in metrics(m)['rows'])
+
+
+def test_who_watches(served):
+    m = served
+    first = watch(m)
+    texts = [event(first) for _ in range(3)]
+    times = [t['uptime_ns'] for t in texts]
+    # A period apart at least, but for the first; how late is the host's business.
+    assert times[2] - times[1] > 900 * 1000 * 1000
+    assert m.sysctl('hw.intr.latency') == 1
+    assert sum(event(first)['cpus'][0].get('thread', [])) > 0
+    others = [watch(m) for _ in range(15)]
+    assert all(f.status == 200 and event(f)['boot'] == texts[0]['boot'] for f in others)
+    one_more = watch(m)
+    assert one_more.status == 503
+    one_more.close()
+    for f in [first, *others]:
+        f.close()
+    settle(m, lambda: m.sysctl('net.http.open'), 0)
+    # Without anybody, the probes end, and no more is sent.
+    settle(m, lambda: m.sysctl('hw.intr.latency'), 0)
+    before = m.sysctl('net.http.events')
+    m.ok('sleep 2')
+    assert m.sysctl('net.http.events') == before
+    assert m.sysctl('net.http.dropped') == 0
+
+
+# ---------------------------------------------------------------- the browser
+
+def chromium():
+    return os.environ.get('ITHACA_CHROMIUM') or shutil.which('chromium')
+
+
+def step(child, name):
+    line = child.stdout.readline()
+    said = line and json.loads(line)
+    if not said or said['step'] != name:
+        child.stdin.close()
+        pytest.fail(f'{name}: {line}{child.stderr.read()}')
+    return said
+
+
+def test_the_page_in_a_browser(boot, tmp_path):
+    if chromium() is None or shutil.which('node') is None:
+        pytest.skip('chromium or node is not installed')
+    subprocess.run(['tools/web', 'fetch', 'playwright'], cwd=harness.ROOT, check=True)
+    port = free_port()
+    m = online(boot, [f'{port}:80'])
+    shots = os.path.join(harness.LOGS, 'dashboard')
+    os.makedirs(shots, exist_ok=True)
+    child = subprocess.Popen(['node', 'tests/web/dashboard.js', f'http://127.0.0.1:{port}/', shots],
+                             cwd=harness.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, 'ITHACA_CHROMIUM': chromium(),
+                                  'HOME': str(tmp_path)})
+    try:
+        assert step(child, 'desktop')['requests'] >= 8
+        assert step(child, 'keys')['stops'] > 20
+        step(child, 'dark')
+        step(child, 'phone')
+        step(child, 'ready')
+        assert m.poweroff() == 0
+        child.stdin.write('gone\n')
+        child.stdin.flush()
+        step(child, 'stale')
+        m = online(boot, [f'{port}:80'])
+        child.stdin.write('back\n')
+        child.stdin.flush()
+        step(child, 'again')
+        assert child.wait(PATIENCE) == 0
+    finally:
+        child.kill()
+        child.wait()
+    settle(m, lambda: m.sysctl('net.http.open'), 0)
+    assert m.poweroff() == 0
+
+
+# ---------------------------------------------------------------- the parser, alone
+
+ALONE = r'''
+#include "unit.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static struct unit_test *all;
+void unit_register(struct unit_test *ut) { ut->ut_next = all; all = ut; }
+void unit_fail(const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+	fprintf(stderr, "%s:%d: ", file, line);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	abort();
+}
+void unit_check_eq(const char *f, int l, const char *sa, const char *sb, unsigned long long a,
+    unsigned long long b)
+{
+	if (a != b)
+		unit_fail(f, l, "%s is %llu, not %s, %llu", sa, a, sb, b);
+}
+void unit_check_str(const char *f, int l, const char *sa, const char *a, const char *b)
+{
+	if (strcmp(a, b) != 0)
+		unit_fail(f, l, "%s: '%s', not '%s'", sa, a, b);
+}
+int kstrtou64(const char *s, uint64_t *out);
+int kstrtou64(const char *s, uint64_t *out)
+{
+	char *end;
+	*out = strtoull(s, &end, 0);
+	return *s >= '0' && *s <= '9' && *end == '\0' ? 0 : 22;
+}
+int main(void)
+{
+	for (struct unit_test *ut = all; ut != NULL; ut = ut->ut_next)
+		ut->ut_fn();
+	puts("done");
+}
+'''
+
+
+def test_the_parser_with_an_address_sanitizer(tmp_path):
+    main = tmp_path / 'main.c'
+    main.write_text(ALONE, encoding='ascii')
+    program = tmp_path / 'parser'
+    subprocess.run(['gcc', '-std=gnu11', '-O1', '-g', '-fsanitize=address,undefined',
+                    '-fno-sanitize-recover', '-Iinclude', '-Iport/sim/include', '-Itests/unit',
+                    '-DITHACA_CHECKED=1', str(main), 'tests/unit/t_http.c',
+                    'sys/net/http_parse.c', '-o', str(program)], cwd=harness.ROOT, check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == 'done\n', done.stderr
