@@ -45,6 +45,13 @@ static void point(const struct sim_line *sl)
 	xp_touch(XA_LINE(sim_line_number(sl)), true);
 }
 
+void sim_line_point(const struct sim_line *sl)
+{
+	if (xp_on && !sim_in_event)
+		xp_point(SIM_PIC, XA_LINE(sim_line_number(sl)), true,
+		    (uint32_t)(uintptr_t)__builtin_return_address(0));
+}
+
 static struct sim_vcpu *vcpu_of(struct cpu *ci)
 {
 	return (struct sim_vcpu *)(void *)ci;

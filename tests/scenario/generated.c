@@ -2,7 +2,8 @@
 /*
  * For the simulator itself: small programs, made from the number of --program. Two or three CPUs
  * with a few accesses each to two words, under a mutex or not; odd numbers with an interrupt that
- * accesses them as well. tests/system/test_search.py compares what the searches find in them.
+ * accesses them as well, from a device and from another CPU. tests/system/test_search.py compares
+ * what the searches find in them.
  */
 #include "dev.h"
 
@@ -10,7 +11,7 @@
 
 #define OPS 4u
 
-enum op { LOAD, STORE, ADD_ONE, SET_IF_ZERO, MINE, LOCKED, QUIET, OP_COUNT };
+enum op { LOAD, STORE, ADD_ONE, SET_IF_ZERO, MINE, LOCKED, QUIET, OP_COUNT, RING };
 
 struct body {
 	enum op op[OPS];
@@ -60,6 +61,12 @@ static void step(const struct body *b, unsigned i, unsigned cpu)
 		ADD(*w, 1);
 		mutex_exit(&m);
 		break;
+	case RING: /* if it has seen a store, the interrupt follows from that */
+		if (atomic_load_explicit(w, memory_order_acquire) == 0)
+			break;
+		sim_line_point(line);
+		sim_line_raise(line);
+		break;
 	default:
 		on = port_intr_disable();
 		ADD(*w, 1);
@@ -105,6 +112,8 @@ static void setup(void)
 	mutex_init(&m, "m", IPL_NONE);
 	make(&programs[0], 2 + draw(2), false, n % 4 == 2);
 	make(&programs[1], 2 + draw(2), false, n % 4 == 2);
+	if (raises)
+		programs[1].op[programs[1].n - 1] = RING;
 	make(&programs[2], raises ? 0 : draw(3), false, false);
 	make(&programs[3], raises ? 1 + draw(2) : 0, true, false);
 	line = sim_line_create("line", INTR_EDGE, 0, 0);

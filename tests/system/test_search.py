@@ -44,6 +44,13 @@ def test_brute(program):
     assert truth[0] >= 3
 
 
+@pytest.mark.parametrize('program', [6, 12, 14])
+def test_brute_two(program):
+    """The same with two preemptions: a state may come again with fewer of them spent."""
+    options = ('--program', program, '--bound', 2)
+    assert search('generated', '--reduction', 'brute', *options) == search('generated', *options)
+
+
 @pytest.mark.parametrize('memory,program', [
     *(('sc', n) for n in range(12)), *((m, n) for m in ('tso', 'c11') for n in (0, 4, 6, 7, 8))])
 def test_states(memory, program):

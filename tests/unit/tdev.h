@@ -57,12 +57,15 @@ static inline bool tdev_take(struct tdev *td)
 	const struct tdev *peer;
 
 	__atomic_fetch_add(&td->td_ring, took, __ATOMIC_RELAXED);
+	sim_line_point(td->td_line);
 	sim_line_lower(td->td_line);
 	up = __atomic_load_n(&td->td_hw, __ATOMIC_RELAXED) != 0;
 	for (peer = td->td_peer; peer != NULL && peer != td; peer = peer->td_peer)
 		up |= __atomic_load_n(&peer->td_hw, __ATOMIC_RELAXED) != 0;
-	if (up && td->td_line->sl_trigger == INTR_LEVEL)
+	if (up && td->td_line->sl_trigger == INTR_LEVEL) {
+		sim_line_point(td->td_line);
 		sim_line_raise(td->td_line);
+	}
 	return took != 0;
 }
 

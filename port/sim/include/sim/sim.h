@@ -117,6 +117,10 @@ int sim_line_destroy(struct sim_line *sl);
 void sim_line_raise(struct sim_line *sl);
 void sim_line_lower(struct sim_line *sl);
 
+/* sim_line_point - what code that runs on a CPU calls first, when it raises or lowers a line by a
+ * register of the device: under the explorer, others may come in between. */
+void sim_line_point(const struct sim_line *sl);
+
 /* sim_line_inject - deliver it once to CPU `index` whatever its state: late, twice, or for
  * nothing. Any context. */
 void sim_line_inject(struct sim_line *sl, unsigned index);
