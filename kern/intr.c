@@ -208,7 +208,7 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 static inline __attribute__((always_inline)) void
 intr_leave(struct cpu *ci, struct lwp *l, bool acct)
 {
-	if (unlikely(!ithread_nothing(ci, l)))
+	if (unlikely(ci->ci_pending != 0))
 		ithread_exit_to(ci, l);
 	if (acct) {
 		ci = curcpu();

@@ -244,7 +244,7 @@ void ithread_take_gifts(struct cpu *ci)
 		next = it->l_next;
 		port_stat_add(&ci->ci_rescues, 1);
 		ithread_arrive(ci, it);
-		if (ci->ci_spare == NULL && ci->ci_pending >> IPL_BIO != 0)
+		if (ci->ci_spare == NULL && ithread_top_level(ci->ci_pending) >= IPL_BIO)
 			ci->ci_spare = it;
 		else
 			ithread_put(ci, it); /* not needed here any more: another may starve */
@@ -405,13 +405,25 @@ struct lwp *ithread_main(struct lwp *l)
 	} while (ih != NULL);
 	ci = curcpu();
 	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	if (ci->ci_pending != 0)
+	if (ci->ci_pending & PENDING_LOOK)
 		return l;
 	ci->ci_spare = l;
 	return NULL;
 }
 
 /* ---- The interrupted side ---- */
+
+/* Nothing is pending above the level of `l` (== curlwp), and nobody more urgent is runnable. */
+static inline bool ithread_nothing(struct cpu *ci, const struct lwp *l)
+{
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired >
+	    lwp_pri(l))
+		return false;
+	/* Nobody is, as far as this lwp is concerned; one that is pinned beneath it asks again. */
+	if (l->l_pinned == NULL)
+		ci->ci_pending &= ~PENDING_RESCHED;
+	return ((ci->ci_pending & PENDING_LEVELS) >> l->l_ipl) <= 1;
+}
 
 /* The spare, or whatever else is to be had. NULL: nothing. */
 static inline struct lwp *ithread_take(struct cpu *ci)
@@ -498,10 +510,8 @@ static inline bool ithread_soft(struct cpu *ci, struct lwp *l)
 
 	if (unlikely(l->l_gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
 	    unlikely(ci->ci_pending <= PENDING_LOOK) ||
-	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_SOFTCLOCK)) ||
-	    unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >=
-		PRI_LEVEL(IPL_SOFTCLOCK)))
-		return false;
+	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_SOFTCLOCK)))
+		return false; /* nobody above it is runnable: PENDING_RESCHED would stand */
 	it = ci->ci_softint[31 ^ __builtin_clz(ci->ci_pending)].sc_lwp;
 	it->l_pinned = l;
 	if (unlikely(ci->ci_acct))
@@ -512,13 +522,13 @@ static inline bool ithread_soft(struct cpu *ci, struct lwp *l)
 	return true;
 }
 
-static void __attribute__((noinline)) ithread_exit_any(struct cpu *ci, struct lwp *l)
+static void __attribute__((noinline)) ithread_exit_any(struct lwp *l)
 {
-	while (ithread_choose(ci, l)) {
+	struct cpu *ci;
+
+	do
 		ci = curcpu(); /* a preempted lwp may be back on another */
-		if (ithread_nothing(ci, l))
-			return;
-	}
+	while (!ithread_nothing(ci, l) && ithread_choose(ci, l));
 }
 
 void ithread_exit_to(struct cpu *ci, struct lwp *l)
@@ -528,10 +538,10 @@ void ithread_exit_to(struct cpu *ci, struct lwp *l)
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 		if (unlikely(ci->ci_acct))
 			acct_charge(ci, lwp_acct(ci, l));
-		if (likely(ithread_nothing(ci, l)))
+		if (likely(ci->ci_pending == 0))
 			return;
 	}
-	ithread_exit_any(ci, l);
+	ithread_exit_any(l);
 }
 
 void ithread_exit(void)
@@ -539,7 +549,7 @@ void ithread_exit(void)
 	struct lwp *l = curlwp;
 	struct cpu *ci = curcpu();
 
-	if (!ithread_nothing(ci, l))
+	if (ci->ci_pending != 0)
 		ithread_exit_to(ci, l);
 }
 

@@ -21,6 +21,14 @@
  * An attached ithread or softint that leaves is divorced: what runs next is the lwp pinned beneath
  * it (ithread.c), which then looks by itself whether it should be preempted.
  *
+ * Who should be preempted is asked at every exit from an interrupt, so the question has to be quick:
+ * it is, whether ci_pending is 0. PENDING_RESCHED in it stands from the moment that somebody on the
+ * run queue may come before the lwp of this CPU (queued or stolen, offered by IPI_RESCHED, its slice
+ * over, its priority lowered, an ithread divorced from it) until that lwp itself, with nobody upon
+ * it, has looked and found that nobody does (ithread_nothing()). Only its own CPU writes it,
+ * interrupts off; another sends the IPI. It may stand without need; it is never missing, but while
+ * that IPI is on its way.
+ *
  * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers
  * may be pending that the lwp before kept out by its level.
  *
@@ -162,7 +170,9 @@ static void sched_notify(struct cpu *ci, struct lwp *l)
 	if (lwp_pri(l) >= lwp_pri(ci->ci_onproc)) {
 		if (ci != curcpu())
 			cpu_poke(ci, IPI_RESCHED);
-		else if (lwp_pri(l) == lwp_pri(ci->ci_onproc))
+		else if (lwp_pri(l) > lwp_pri(ci->ci_onproc))
+			ci->ci_pending |= PENDING_RESCHED;
+		else
 			slice_start(ci);
 	}
 	/* An idle CPU runs the first one itself. */
@@ -175,6 +185,14 @@ void sched_enqueue(struct cpu *ci, struct lwp *l, bool head)
 	l->l_state = LWP_RUN;
 	runq_insert(ci, l, head);
 	sched_notify(ci, l);
+}
+
+/* An lwp of this CPU runs at `pri` now, which is less than it was. */
+static void sched_lowered(struct cpu *ci, uint8_t pri)
+{
+	ci->ci_pending |= PENDING_RESCHED;
+	if (pri == atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
+		slice_start(ci);
 }
 
 void sched_setpri(struct lwp *l, uint8_t pri)
@@ -192,10 +210,10 @@ void sched_setpri(struct lwp *l, uint8_t pri)
 			sched_notify(ci, l);
 	} else if (pri < before && (ci->ci_onproc == l || lwp_oncpu(l))) {
 		/* Somebody may come before it now, or share the CPU with it as an equal. */
-		if (ci != curcpu())
+		if (ci == curcpu())
+			sched_lowered(ci, pri);
+		else
 			cpu_poke(ci, IPI_RESCHED);
-		else if (pri == atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
-			slice_start(ci);
 	}
 	spin_unlock(&ci->ci_rq_lock);
 }
@@ -237,6 +255,7 @@ void sched_switch(void)
 		sched_busy(ci);
 	if (l->l_pinned != NULL) {
 		next = ithread_divorce(ci, l);
+		ci->ci_pending |= PENDING_RESCHED; /* it may be less than who is runnable */
 	} else {
 		next = runq_pick(ci);
 		sched_chosen(ci, next);
@@ -297,7 +316,8 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 		return l->l_slice_ns;
 	}
 	l->l_slice_ns = 0;
-	l->l_expired = true; /* ithread_exit() does the rest */
+	l->l_expired = true;
+	ci->ci_pending |= PENDING_RESCHED; /* ithread_exit() does the rest */
 	return now_ns + SLICE_NS;
 }
 
@@ -346,6 +366,7 @@ void sched_poked(struct cpu *ci)
 {
 	unsigned top, i, n = cpu_count();
 
+	ci->ci_pending |= PENDING_RESCHED;
 	spin_lock(&ci->ci_rq_lock);
 	top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 	if (top != 0 && top == lwp_pri(ci->ci_onproc))
@@ -404,6 +425,7 @@ static enum stolen sched_steal(struct cpu *ci, struct cpu *from)
 			runq_remove(from, l);
 			atomic_store_explicit(&l->l_cpu, ci, memory_order_relaxed);
 			runq_insert(ci, l, false);
+			ci->ci_pending |= PENDING_RESCHED;
 		}
 		spin_unlock(&from->ci_rq_lock);
 	}

@@ -27,6 +27,9 @@ struct softint;
 
 /* The bit of IPL_NONE in ci_pending: who ends next in an ithread has more to do; see ithread.c. */
 #define PENDING_LOOK 1u
+/* Another bit in it: somebody may be runnable who comes before the lwp that runs; see sched.c. */
+#define PENDING_RESCHED (1u << 31)
+#define PENDING_LEVELS ((1u << IPL_COUNT) - 1 - PENDING_LOOK)
 
 /* Why a CPU was poked with port_ipi(); bits of ci_ipi. */
 #define IPI_RESCHED 0x01 /* look at ci_top_pri, or idle: look for work */

@@ -40,21 +40,12 @@ void ithread_retire(struct cpu *ci, struct lwp *l) __attribute__((noreturn));
 void ithread_setpri(struct lwp *l, uint8_t pri);
 static inline unsigned ithread_top_level(uint32_t pending)
 {
-	return 31u ^ (unsigned)__builtin_clz(pending | 1);
+	return 31u ^ (unsigned)__builtin_clz((pending & PENDING_LEVELS) | 1);
 }
 
 /* ithread_put - an ithread has nothing to do: who starves gets it, or it becomes this CPU's spare,
  * or goes to the pool. Interrupts off. */
 void ithread_put(struct cpu *ci, struct lwp *it);
-
-/* ithread_nothing - nothing is pending above the level of `l` (== curlwp), and nobody more urgent
- * is runnable: the quick answer to ithread_exit(). Interrupts off. */
-static inline bool ithread_nothing(const struct cpu *ci, const struct lwp *l)
-{
-	return (ci->ci_pending >> l->l_ipl) <= 1 &&
-	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired <=
-	    lwp_pri(l);
-}
 
 /*
  * ithread_exit - the one place that leaves hard-interrupt context: hand off what is pending above
@@ -62,7 +53,8 @@ static inline bool ithread_nothing(const struct cpu *ci, const struct lwp *l)
  */
 void ithread_exit(void);
 
-/* ithread_exit_to - the same for who knows already that there is something. `l` is curlwp. */
+/* ithread_exit_to - the same for who has seen that ci_pending is not 0: with 0 there is nothing, and
+ * nobody, to be asked about. `l` is curlwp. */
 void ithread_exit_to(struct cpu *ci, struct lwp *l);
 
 /* ithread_check - thread context; nothing with interrupts off. Has something become pending that
@@ -78,7 +70,7 @@ static inline void intr_return(bool on)
 	if (on) {
 		ci = curcpu();
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-		if (unlikely(!ithread_nothing(ci, l)))
+		if (unlikely(ci->ci_pending != 0))
 			ithread_exit_to(ci, l);
 		port_intr_enable();
 	}
@@ -118,11 +110,9 @@ static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 	struct lwp *it = ci->ci_spare;
 	struct intr_stats *st;
 
-	if (unlikely(gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO))
-		return false;
-	if (unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)) ||
-	    unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >=
-		PRI_LEVEL(IPL_BIO)))
+	/* Nobody above it is runnable either: PENDING_RESCHED would stand. */
+	if (unlikely(gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
+	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)))
 		return false;
 	if (unlikely(it == NULL))
 		return false;

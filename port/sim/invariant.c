@@ -145,7 +145,7 @@ static unsigned runnable_pri(const struct cpu *ci, const struct lwp *l)
 static void check_started(struct cpu *ci)
 {
 	const struct lwp *l = ci->ci_curlwp;
-	unsigned level = 31u ^ (unsigned)__builtin_clz(ci->ci_pending | 1);
+	unsigned level = 31u ^ (unsigned)__builtin_clz((ci->ci_pending & PENDING_LEVELS) | 1);
 	bool out = level <= l->l_ipl || l->l_nopreempt != 0 || PRI_LEVEL(level) <= PEEK(l->l_pri) ||
 	    PRI_LEVEL(level) <= runnable_pri(ci, l);
 

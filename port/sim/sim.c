@@ -684,7 +684,7 @@ static bool settled(void)
 	for (unsigned i = 0; i < sim_ncpus; i++)
 		if (&sim_vcpus[i] != sim_me() && !sim_halted(i))
 			return false;
-	return !has_pending(sim_me()) && sim_cpu->ci_pending <= PENDING_LOOK;
+	return !has_pending(sim_me()) && (sim_cpu->ci_pending & PENDING_LEVELS) == 0;
 }
 
 void sim_settle(void)
