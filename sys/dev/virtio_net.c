@@ -4,7 +4,7 @@
  *
  * A card has pairs of queues, one to receive and one to send; up to one pair for each CPU is used,
  * its vector bound there. What a pair does with packets is virtio_net_queue.c's, the control queue
- * and resets in the midst of work are virtio_net_ctl.c's. Here is what a life of a card consists of:
+ * and resets in the midst of work are virtio_net_ctl.c's. Here is the life of a card:
  *
  *	attach	registers, features and address are read, interrupt sources had, and the card shown
  *		to the network, which may bring it up at once
