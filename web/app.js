@@ -23,6 +23,8 @@ let history = [];           // {time, text, rates}
 
 // ---------------------------------------------------------------- rates
 
+// Probes (man/dash.4) have sources that never interrupt: only their handlers are shown.
+const isProbe = r => r.kind === 'source' && /^probe\d+$/.test(r.name);
 const rowKey = r => `${r.kind}/${r.source}/${r.name}/${r.id}`;
 
 // perSecond - how much a count grew in a second; null: not known, or it began anew.
@@ -32,7 +34,7 @@ function perSecond(now, before, seconds) {
 
 function rowRates(text, before, seconds) {
 	const old = new Map(before.rows.map(r => [rowKey(r), r]));
-	return text.rows.map(r => {
+	return text.rows.filter(r => !isProbe(r)).map(r => {
 		const o = old.get(rowKey(r));
 		const time = perSecond(r.ns, o?.ns, seconds);
 		return {...r, rate: perSecond(r.count, o?.count, seconds),

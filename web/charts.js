@@ -152,6 +152,7 @@ class Chart {
 			x.ticks = {...grid, filter: tens};
 		} else {
 			x.space = 70;
+			x.incrs = [1, 2, 5, 10, 15, 30, 60, 120];
 			x.values = (u, all) => all.map(v => new Date(v * 1000).toTimeString().slice(0, 8));
 		}
 		return [x, y];

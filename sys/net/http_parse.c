@@ -78,7 +78,7 @@ static int decode(struct http_request *hr, const char *s, size_t n)
 	int c;
 
 	for (i = 0; i < n && s[i] != '?'; i++) {
-		c = s[i];
+		c = (unsigned char)s[i];
 		if (c == '%') {
 			if (i + 2 >= n || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
 				return 400;
