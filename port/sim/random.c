@@ -22,6 +22,7 @@
 #define GAP 12
 #define PROCESSES 64u
 #define DEPTH_MAX 16u
+#define FAIR 1000u /* points; then who runs falls below the others, or an endless loop stays so */
 
 static uint64_t choices(uint64_t set)
 {
@@ -74,6 +75,7 @@ static uint64_t change[DEPTH_MAX], points = 200;
 static unsigned nchange;
 static bool measured;
 static uint32_t low;
+static uint64_t fair_at;
 
 static bool pct_begin(uint64_t seed)
 {
@@ -85,6 +87,7 @@ static bool pct_begin(uint64_t seed)
 	for (unsigned i = 0; i < nchange; i++)
 		change[i] = 1 + xp_chance(points);
 	low = 1000;
+	fair_at = FAIR;
 	return true;
 }
 
@@ -105,7 +108,14 @@ static unsigned pct_choose(uint64_t set, unsigned plain)
 	if (set & (set - 1))
 		set &= ~XP_BIT(XP_TIME);
 	p = set & XP_BIT(plain) ? highest(set) : plain;
-	xp_ask_at = UINT64_MAX;
+	if (xp_steps >= fair_at) {
+		if (priority[p] != low)
+			priority[p] = --low;
+		/* Nobody else just now, perhaps with interrupts off: soon. */
+		fair_at = xp_steps + (highest(set) == p ? 1 : FAIR);
+		p = highest(set);
+	}
+	xp_ask_at = fair_at;
 	for (unsigned i = 0; i < nchange; i++) {
 		if (change[i] == 0)
 			continue;

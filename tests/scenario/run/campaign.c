@@ -34,7 +34,7 @@ double seconds(void)
 
 static void on_stop(int sig)
 {
-	(void)sig;
+	signal(sig, SIG_DFL); /* the second time it ends at once */
 	stop = 1;
 }
 
