@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import zlib
 
 import harness
 import pytest
+from net_host import Host
 from test_net import free_port, online, settle
 
 MB100 = 100 * 1000 * 1000
@@ -309,6 +311,54 @@ def test_who_watches(served):
     m.ok('sleep 2')
     assert m.sysctl('net.http.events') == before
     assert m.sysctl('net.http.dropped') == 0
+
+
+def test_a_thousand_at_once_and_one_who_does_not_read(boot):
+    with Host() as host:
+        options = {**host.options, 'cpus': 2}
+        m = boot(**options)
+        for name in ('kern.heartbeat_ms', 'hw.intr.stuck_ms', 'hw.intr.storm_percent'):
+            m.set_sysctl(name, 0)
+        host.join(m)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        everybody = host.inside(lambda: [socket.create_connection((host.ADDR, 80), PATIENCE)
+                                         for _ in range(1000)])
+        wanted = pattern(20000)
+        ask = b'GET /pattern?bytes=20000 HTTP/1.1\r\n' + HOST + b'Connection: close\r\n\r\n'
+        for s in everybody:
+            s.sendall(ask)
+        for s in everybody:
+            answer = b''.join(iter(lambda s=s: s.recv(65536), b''))
+            assert answer.startswith(b'HTTP/1.1 200 OK') and answer.endswith(wanted)
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        settle(m, lambda: m.sysctl('net.http.open'), 0)
+        assert m.sysctl('net.http.connections') == 1000
+        # Two watch; one has a small window and never reads. He is let go of, the other is not.
+        def small():
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            s.connect((host.ADDR, 80))
+            return s
+        slow, good = host.inside(small), host.tcp(80)
+        for s in (slow, good):
+            s.sendall(b'GET /events HTTP/1.1\r\n' + HOST + b'\r\n')
+        f = good.makefile('rb')
+        while f.readline() != b'\r\n':
+            pass
+        for _ in range(40):
+            text = event(f)
+            if text['sysctl']['net.http.dropped'] == 1:
+                break
+        assert text['sysctl']['net.http.dropped'] == 1
+        assert event(f)['uptime_ns'] > text['uptime_ns']
+        settle(m, lambda: m.sysctl('net.http.open'), 1)
+        f.close()
+        good.close()
+        slow.close()
+        settle(m, lambda: m.sysctl('net.http.open'), 0)
+        assert m.poweroff() == 0
 
 
 # ---------------------------------------------------------------- the browser
