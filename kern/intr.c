@@ -179,8 +179,7 @@ static unsigned __attribute__((noinline)) intr_dispatch_any(struct intr_source *
 }
 
 /* The only handler's filter claims nothing. */
-static unsigned __attribute__((noinline))
-intr_not_handled(struct intr_handler *ih, unsigned answer)
+static unsigned __attribute__((noinline)) intr_not_handled(struct intr_handler *ih, unsigned answer)
 {
 	if (answer & FILTER_SCHEDULE_THREAD)
 		intr_request(curcpu(), ih->ih_source, ih, RUN_SETTLES);
@@ -205,8 +204,8 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 }
 
 /* What every interrupt ends with. */
-static inline __attribute__((always_inline)) void
-intr_leave(struct cpu *ci, struct lwp *l, bool acct)
+static inline __attribute__((always_inline)) void intr_leave(struct cpu *ci, struct lwp *l,
+    bool acct)
 {
 	if (unlikely(ci->ci_pending != 0))
 		ithread_exit_to(ci, l);
@@ -220,8 +219,8 @@ intr_leave(struct cpu *ci, struct lwp *l, bool acct)
  * An interrupt, with accounting or without. The CPU, its lwp and the source are found anew after
  * the filter: a load each is less than a register kept over a call.
  */
-static inline __attribute__((always_inline)) void
-intr_take(struct cpu *ci, struct intr_source *is, bool acct)
+static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, struct intr_source *is,
+    bool acct)
 {
 	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	struct intr_stats *st = intr_stats_of(is->is_stats, ci);

@@ -175,8 +175,9 @@ static unsigned ithread_attached(struct cpu *ci)
 /* PENDING_LOOK is as it should be, after a change to what it depends on. */
 static void ithread_look(struct cpu *ci)
 {
+	/* More than one ithread that is the spare or will be when it ends. */
 	if (atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0 ||
-	    (ci->ci_spare != NULL && ithread_attached(ci) != 0))
+	    ithread_attached(ci) + (ci->ci_spare != NULL) > 1)
 		ci->ci_pending |= PENDING_LOOK;
 	else
 		ci->ci_pending &= ~PENDING_LOOK;
@@ -340,8 +341,7 @@ struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level
 }
 
 /* The end of a run was marked, or it was asked for again. */
-static void
-ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
+static void ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
 {
 	unsigned settles = l->l_settles;
 
@@ -416,8 +416,7 @@ struct lwp *ithread_main(struct lwp *l)
 /* Nothing is pending above the level of `l` (== curlwp), and nobody more urgent is runnable. */
 static inline bool ithread_nothing(struct cpu *ci, const struct lwp *l)
 {
-	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired >
-	    lwp_pri(l))
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) + l->l_expired > lwp_pri(l))
 		return false;
 	/* Nobody is, as far as this lwp is concerned; one that is pinned beneath it asks again. */
 	if (l->l_pinned == NULL)

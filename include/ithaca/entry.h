@@ -26,7 +26,6 @@ void intr_ipi(void);
 /* clock_intr - the deadline armed with port_clock_arm() has come. The port has done its EOI. */
 void clock_intr(void);
 
-
 /* lwp_main - where a new lwp begins, interrupts off, on its own stack. Does not return. */
 void lwp_main(void) __attribute__((noreturn));
 

@@ -139,7 +139,8 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);
 
 /* ithread_leaving - curlwp is about to block or be preempted: its priority becomes that of what it
  * runs. Before its place in a queue is found; that queue's lock may be held. Nothing for an
- * ordinary lwp. ithread_staying - it did not block after all. Interrupts off, no lock held. */
+ * ordinary lwp; ithread_leaving_it - for another. ithread_staying - it did not block after all.
+ * Interrupts off, no lock held. */
 void ithread_leaving_it(struct lwp *l);
 static inline void ithread_leaving(struct lwp *l)
 {

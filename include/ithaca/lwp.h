@@ -72,8 +72,8 @@ struct lwp {
 		};
 		uint32_t l_gate; /* (o) all three; 0: whatever comes may run upon it */
 	};
-	uint16_t l_spin_depth;     /* (o) spin mutexes held */
-	struct lwp *l_pinned;      /* (o) attached: the lwp beneath; NULL when not, or divorced */
+	uint16_t l_spin_depth; /* (o) spin mutexes held */
+	struct lwp *l_pinned;  /* (o) attached: the lwp beneath; NULL when not, or divorced */
 	/* Of who keeps it: pool, gifts, unused memory. Not l_pinned, for it may be on its stack
 	 * still, and sched_switch() asks what is beneath. */
 	struct lwp *l_next;

@@ -36,7 +36,7 @@ static int sink(uint64_t total)
 	size_t n = 1;
 	unsigned mode;
 
-	mode = tty_mode(TTY_ECHO);	/* before the invitation: what it brings is echoed */
+	mode = tty_mode(TTY_ECHO); /* before the invitation: what it brings is echoed */
 	tty_printf("ready for %llu characters\n", (unsigned long long)total);
 	while (got < total && n > 0) {
 		n = total - got < sizeof(buf) ? (size_t)(total - got) : sizeof(buf);

@@ -37,8 +37,7 @@ static int edu_take(struct pci_dev *pd)
 }
 
 static const struct driver drivers[] = {
-    {"edu", 0x1234, 0x11e8, edu_take, NULL},
-    {"igb", 0x8086, 0x10c9, igb_attach, igb_detach},
+    {"edu", 0x1234, 0x11e8, edu_take, NULL}, {"igb", 0x8086, 0x10c9, igb_attach, igb_detach},
     {"virtio_net", 0x1af4, 0x1041, virtio_net_attach, virtio_net_detach},
     {"virtio_net", 0x1af4, 0x1000, virtio_net_attach, virtio_net_detach}, /* transitional */
 };

@@ -22,8 +22,8 @@
 #include <ithaca/ithread.h>
 
 #define MODEL_NAME "handoff"
-#define MODEL_PINS true       /* ithreads run upon the lwp that they interrupt */
-#define MODEL_MAY_BLOCK true  /* so do handlers */
+#define MODEL_PINS true      /* ithreads run upon the lwp that they interrupt */
+#define MODEL_MAY_BLOCK true /* so do handlers */
 
 static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
     struct intr_handler *ih, bool acct)
