@@ -484,7 +484,7 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 	if (!preempt)
 		top = 0; /* it has to wait whatever its priority */
 	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > (unsigned)own &&
-	    PRI_LEVEL(level) > top) {
+	    PRI_LEVEL(level) > top && (MODEL_PINS || IPL_IS_SOFT(level) || sched_preemptible(l))) {
 		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
 		if (it != NULL) {
 			if (IPL_IS_SOFT(level))

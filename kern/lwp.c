@@ -179,10 +179,8 @@ void lwp_park(void)
 	struct cpu *ci;
 	bool intr;
 
+	model_blocks(l->l_wmesg);
 	witness_sleep(l->l_wmesg);
-	if (!MODEL_MAY_BLOCK && l->l_handler != NULL)
-		panic("handler %s blocks on %s, which it cannot under the model %s",
-		    l->l_handler->ih_name, l->l_wmesg ? l->l_wmesg : "?", MODEL_NAME);
 	KASSERT(!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0, "%s blocks at level %s on %s",
 	    l->l_name, spl_name(l->l_ipl), l->l_wmesg ? l->l_wmesg : "?");
 	KASSERT(l->l_nopreempt == 0, "%s blocks on %s with preemption disabled", l->l_name,

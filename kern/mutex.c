@@ -202,6 +202,7 @@ static void __attribute__((noinline)) mutex_enter_slow(struct mutex *m)
 		}
 		if (panicking())
 			return;
+		model_blocks(m->m_name);
 		KASSERT(!IPL_IS_HARD(l->l_ipl), "adaptive mutex %s entered at level %s", m->m_name,
 		    spl_name(l->l_ipl));
 		owner = word_owner(word);
@@ -222,6 +223,8 @@ void mutex_enter(struct mutex *m)
 {
 	uintptr_t word = 0;
 
+	if (!IPL_IS_HARD(m->m_ipl))
+		model_enters(m->m_name);
 	witness_check(m);
 	KASSERT(IPL_IS_HARD(m->m_ipl) || !IPL_IS_HARD(curlwp->l_ipl) || panicking(),
 	    "adaptive mutex %s entered at level %s", m->m_name, spl_name(curlwp->l_ipl));

@@ -52,6 +52,8 @@
  */
 #include <ithaca/rwlock.h>
 
+#include "model.h"
+
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -190,6 +192,7 @@ static void __attribute__((noinline)) rw_enter_slow(struct rwlock *rw, enum rw_o
 		word = word_of(rw);
 		if (panicking() || rw_try(rw, op, l, &word))
 			return;
+		model_blocks(rw->rw_name);
 		KASSERT(word_owner(word) != l, "rwlock %s entered twice by %s", rw->rw_name,
 		    l->l_name);
 		if (rw_spins(word))
@@ -201,7 +204,7 @@ static void __attribute__((noinline)) rw_enter_slow(struct rwlock *rw, enum rw_o
 
 static inline void rw_check_level(const struct rwlock *rw)
 {
-	(void)rw;
+	model_enters(rw->rw_name);
 	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) || panicking(), "rwlock %s entered at level %s",
 	    rw->rw_name, spl_name(curlwp->l_ipl));
 }

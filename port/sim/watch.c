@@ -327,7 +327,9 @@ void watch_settled(void)
 		state = atomic_load_explicit(j->j_state, memory_order_relaxed);
 		if (state == 0)
 			sim_failed("I1: %s is owed a run and is idle", j->j_name);
-		if (j->j_ih != NULL && (state & RUN_WANT) && !inv_queued(j->j_ih))
+		/* One with a thread of its own (model "dedicated") never stands in one. */
+		if (j->j_ih != NULL && j->j_ih->ih_lwp == NULL && (state & RUN_WANT) &&
+		    !inv_queued(j->j_ih))
 			sim_failed("I1: %s is owed a run and stands in no queue", j->j_name);
 	}
 }

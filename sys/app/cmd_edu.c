@@ -291,7 +291,11 @@ static int mode(unsigned unit, int argc, char **argv)
 		return shell_error("'%s': must be a level: bio, net or tty", argv[i - 1]);
 	if (i < argc)
 		return shell_usage();
-	return failed(unit, edu_set_mode(unit, m, arg, shell_edu_mutex(), ipl));
+	error = edu_set_mode(unit, m, arg, shell_edu_mutex(), ipl);
+	if (error == EOPNOTSUPP)
+		return shell_error("mode %s: handlers may not block under the model %s",
+		    edu_mode_name(m), intr_model());
+	return failed(unit, error);
 }
 
 static int timeout(unsigned unit, const char *text)

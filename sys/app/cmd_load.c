@@ -208,6 +208,9 @@ static int cmd_hold(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "release") == 0)
 		return hold_release();
+	if (!intr_may_block())
+		return shell_error("nobody may sleep with a handler's mutex under the model %s",
+		    intr_model());
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-b") == 0) {
 			burn = true;

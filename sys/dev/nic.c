@@ -27,6 +27,7 @@
 #include <ithaca/condvar.h>
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
+#include <ithaca/intr.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -234,6 +235,12 @@ int nic_attach(struct nic *nic, const char *stem)
 
 	KASSERT(nic->nic_queues >= 1 && nic->nic_queues <= NIC_QUEUES_MAX, "%s: %u queues", stem,
 	    nic->nic_queues);
+	if (!intr_may_block()) {
+		kprintf("%s: no network: its handlers may block, which the interrupt model %s "
+			"does not allow\n",
+		    stem, intr_model());
+		return EOPNOTSUPP;
+	}
 	mutex_enter(&nic_show);
 	mutex_enter(&nic_list);
 	if (nics_count == NICS_MAX) {

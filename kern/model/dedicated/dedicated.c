@@ -10,7 +10,11 @@
  * met by one lwp_park(). To end the thread its handler, idle by then and never wanted again, is
  * marked and it is woken once more.
  *
- * Contexts: attach and detach in thread context; they may block. Locks: none. Invariants: I1, I2.
+ * It is bound, but not for good: while it sleeps, whoever wakes it may take it to his own CPU,
+ * under the locks of both run queues. Where that is not to be had at once it stays where it was.
+ *
+ * Contexts: attach and detach in thread context; they may block. Locks: none on entry; of run
+ * queues two, and the second is only tried. Invariants: I1, I2.
  * Read model.h in this folder first.
  */
 #include "model.h"
@@ -40,6 +44,8 @@ static bool dedicated_run(struct lwp *l, struct intr_handler *ih)
 	port_intr_off();
 	ci = curcpu();
 	witness_return("handler", ih->ih_name, (const void *)(uintptr_t)ih->ih_thread);
+	KASSERT(l->l_gate == ih->ih_gate, "%s returned at level %s, preemption %u", ih->ih_name,
+	    spl_name(l->l_ipl), l->l_nopreempt);
 	l->l_handler = NULL;
 	idle = intr_end_slow(ci, ih, settles, claimed);
 	if (idle && atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
@@ -59,10 +65,27 @@ static void dedicated_main(void *arg)
 		if (ih->ih_ended)
 			return;
 		port_intr_off();
-		while (!dedicated_run(l, ih))
-			;
+		while (!dedicated_run(l, ih)) {
+			sched_yield(); /* its neighbours first */
+			ithread_exit();
+		}
 		intr_return(true);
 	}
+}
+
+void dedicated_wake(struct cpu *ci, struct lwp *l)
+{
+	struct cpu *at = sched_lock(l);
+
+	/* Acquire: pairs with the release in port_switch(): it is off its stack. */
+	if (at != ci && l->l_state == LWP_SLEEP &&
+	    !atomic_load_explicit(&l->l_running, memory_order_acquire) &&
+	    spin_trylock(&ci->ci_rq_lock)) {
+		atomic_store_explicit(&l->l_cpu, ci, memory_order_relaxed);
+		spin_unlock(&ci->ci_rq_lock);
+	}
+	spin_unlock(&at->ci_rq_lock);
+	lwp_unpark(l); /* once: only an idle handler is woken, and then it is not idle */
 }
 
 int dedicated_attach(struct intr_handler *ih)

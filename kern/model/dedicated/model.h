@@ -5,8 +5,9 @@
  *
  * Nothing waits in a pending queue: who is wanted is woken, at the priority of its level, and
  * preempts the lwp that was interrupted. Handlers of a level run in the order in which they were
- * woken; hwi_sched() from the handler itself runs it again at once, for there is no queue to be
- * last in. A thread belongs to the CPU that its source went to when it was established.
+ * woken, and one that is asked for while it runs gives way to its equals first. A thread runs on
+ * the CPU that woke it, to which it moves while it sleeps. An lwp that may not be preempted holds
+ * up every level, as under the model pool.
  */
 #ifndef KERN_MODEL_H
 #define KERN_MODEL_H
@@ -25,11 +26,15 @@ static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 	return false;
 }
 
-/* Each wakeup is met by one lwp_park() in dedicated_main(): only an idle handler is woken. */
+/* dedicated_wake - the thread of an idle handler is to run, here if it can move. dedicated_attach,
+ * dedicated_detach - as model_attach(), model_detach(). */
+void dedicated_wake(struct cpu *ci, struct lwp *l);
+int dedicated_attach(struct intr_handler *ih);
+void dedicated_detach(struct intr_handler *ih);
+
 static inline void model_queue(struct cpu *ci, struct intr_handler *ih)
 {
-	(void)ci;
-	lwp_unpark(ih->ih_lwp);
+	dedicated_wake(ci, ih->ih_lwp);
 }
 
 static inline void model_level(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
@@ -41,9 +46,6 @@ static inline struct intr_handler *model_next(struct cpu *ci, struct lwp *it)
 {
 	ithread_retire(ci, it);
 }
-
-int dedicated_attach(struct intr_handler *ih);
-void dedicated_detach(struct intr_handler *ih);
 
 static inline int model_attach(struct intr_handler *ih)
 {
@@ -58,6 +60,16 @@ static inline void model_detach(struct intr_handler *ih)
 static inline int model_ipl(int ipl)
 {
 	return ipl;
+}
+
+static inline void model_enters(const char *what)
+{
+	(void)what;
+}
+
+static inline void model_blocks(const char *what)
+{
+	(void)what;
 }
 
 #endif

@@ -7,7 +7,7 @@
  * the pool is put on the run queue at the level's priority, and the lwp that was interrupted is
  * preempted. So the interrupted lwp is not pinned, and pays for two switches. An lwp that may not
  * be preempted, as it has raised its level or disabled preemption, holds up every level, and not
- * only those that it keeps out.
+ * only those that it keeps out: no ithread is taken for what could not start.
  */
 #ifndef KERN_MODEL_H
 #define KERN_MODEL_H
@@ -60,6 +60,16 @@ static inline void model_detach(struct intr_handler *ih)
 static inline int model_ipl(int ipl)
 {
 	return ipl;
+}
+
+static inline void model_enters(const char *what)
+{
+	(void)what;
+}
+
+static inline void model_blocks(const char *what)
+{
+	(void)what;
 }
 
 #endif

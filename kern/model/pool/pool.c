@@ -40,8 +40,9 @@ struct intr_handler *pool_next(struct cpu *ci, struct lwp *it)
 	unsigned level = ithread_top_level(ci->ci_pending);
 	struct intr_handler *ih;
 
+	/* One that is runnable at the same level was begun earlier, and comes first. */
 	if (level < IPL_BIO ||
-	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) > PRI_LEVEL(level))
+	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level))
 		ithread_retire(ci, it);
 	ithread_setpri(it, (uint8_t)PRI_LEVEL(level));
 	ih = ithread_begin(ci, it, level);
