@@ -21,13 +21,13 @@
  * An attached ithread or softint that leaves is divorced: what runs next is the lwp pinned beneath
  * it (ithread.c), which then looks by itself whether it should be preempted.
  *
- * Who should be preempted is asked at every exit from an interrupt, so the question has to be quick:
- * it is, whether ci_pending is 0. PENDING_RESCHED in it stands from the moment that somebody on the
- * run queue may come before the lwp of this CPU (queued or stolen, offered by IPI_RESCHED, its slice
- * over, its priority lowered, an ithread divorced from it) until that lwp itself, with nobody upon
- * it, has looked and found that nobody does (ithread_nothing()). Only its own CPU writes it,
- * interrupts off; another sends the IPI. It may stand without need; it is never missing, but while
- * that IPI is on its way.
+ * Who should be preempted is asked at every exit from an interrupt, so the question has to be
+ * quick: it is, whether ci_pending is 0. PENDING_RESCHED in it stands from the moment that somebody
+ * on the run queue may come before the lwp of this CPU (queued or stolen, offered by IPI_RESCHED,
+ * its slice over, its priority lowered, an ithread divorced from it) until that lwp itself, with
+ * nobody upon it, has looked and found that nobody does (ithread_nothing()). Only its own CPU
+ * writes it, interrupts off; another sends the IPI. It may stand without need; it is never missing,
+ * but while that IPI is on its way.
  *
  * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers
  * may be pending that the lwp before kept out by its level.

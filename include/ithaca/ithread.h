@@ -53,8 +53,8 @@ void ithread_put(struct cpu *ci, struct lwp *it);
  */
 void ithread_exit(void);
 
-/* ithread_exit_to - the same for who has seen that ci_pending is not 0: with 0 there is nothing, and
- * nobody, to be asked about. `l` is curlwp. */
+/* ithread_exit_to - the same for who has seen that ci_pending is not 0: with 0 there is nothing,
+ * and nobody, to be asked about. `l` is curlwp. */
 void ithread_exit_to(struct cpu *ci, struct lwp *l);
 
 /* ithread_check - thread context; nothing with interrupts off. Has something become pending that

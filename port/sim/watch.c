@@ -238,8 +238,11 @@ void __wrap_hwi_sched(struct intr_handler *ih)
 		owe(j);
 }
 
+/* Under C11 a dispatch may still see the list of before, without the handler. */
 void watch_served(const struct intr_source *is)
 {
+	if (xp_config.memory == XP_C11)
+		return;
 	for (unsigned i = 0; i < njobs; i++) {
 		struct job *j = &jobs[i];
 

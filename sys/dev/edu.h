@@ -89,9 +89,9 @@ int edu_detach(unsigned unit);
 /*
  * edu_set_mode - misbehave from now on; also `ipl`, IPL_BIO to IPL_TTY. The handler is re-
  * established. `arg` is used by EDU_SLEEP (1 to 60000 ms), EDU_AGAIN (1 to 100000) and EDU_BURN (1
- * to 10,000,000 us), `m` by EDU_BLOCK (must outlive the mode). EINVAL, ERANGE; EOPNOTSUPP: handlers may not block here
- * (intr_may_block()); what intr_establish() answers: then there is no handler and the unit is left
- * as EDU_BOTH if possible, else detached.
+ * to 10,000,000 us), `m` by EDU_BLOCK (must outlive the mode). EINVAL, ERANGE; EOPNOTSUPP: handlers
+ * may not block here (intr_may_block()); what intr_establish() answers: then there is no handler
+ * and the unit is left as EDU_BOTH if possible, else detached.
  */
 int edu_set_mode(unsigned unit, enum edu_mode mode, uint64_t arg, struct mutex *m, int ipl);
 

@@ -135,8 +135,9 @@ struct nic {
 /*
  * For drivers. nic_attach - `nic` (filled in but for nic_all, the number and the client) is a card
  * now: it gets the next free number of `stem` ("igb") and is shown to the client. ENOSPC: 16 are
- * there; EOPNOTSUPP: handlers may not block here (intr_model(9)), which the console is told. nic_detach - it goes: the client lets go of it, it is taken down; when this returns,
- * nobody calls its ops. Both in thread context; may block.
+ * there; EOPNOTSUPP: handlers may not block here (intr_model(9)), which the console is told.
+ * nic_detach - it goes: the client lets go of it, it is taken down; when this returns, nobody calls
+ * its ops. Both in thread context; may block.
  */
 int nic_attach(struct nic *nic, const char *stem);
 void nic_detach(struct nic *nic);
