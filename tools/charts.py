@@ -25,6 +25,8 @@ matplotlib.rcParams.update({
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     '#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#777777')
 MODEL = {'handoff': BLUE, 'pool': ORANGE, 'dedicated': GREEN, 'direct': RED}
+# The lines of these two may lie on each other.
+RING = {'direct': {'marker': 'o', 'markersize': 10, 'fillstyle': 'none', 'linestyle': '--'}}
 ARMED = (10, 100, 1000, 10000, 100000, 1000000)
 CPUS = (1, 2, 4, 8)
 LOADS = (('idle', 'idle'), ('a packet every 5000', 'every\n5,000'),
@@ -123,12 +125,12 @@ def draw_cpus(results, _shown):
                   for n in CPUS]
         if all(p[1] is not None for p in points):
             some = True
-            left.plot(*zip(*points), color=MODEL[m], marker='o', label=m)
+            left.plot(*zip(*points), color=MODEL[m], label=m, **RING.get(m, {'marker': 'o'}))
         points = [(n, results.get(m, f'threaded rate by direct rate, CPUs at once: {n}'))
                   for n in CPUS]
         if all(p[1] is not None for p in points):
             right.plot([p[0] for p in points], [p[1] / 10 for p in points], color=MODEL[m],
-                       marker='o', label=m)
+                       label=m, **RING.get(m, {'marker': 'o'}))
     if not some:
         plt.close(fig)
         return None
@@ -171,9 +173,10 @@ def draw_latency(results, _shown):
             ax.set_title(f'{m}: raise to {"filter" if what == "filter" else "thread function"}')
             plain_log(ax.xaxis)
             plain_log(ax.yaxis)
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for ax in axes[-1]:
         ax.set_xlabel('instructions')
+        low, high = ax.get_xlim()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1, 3)))
     for row in axes:
         row[0].set_ylabel('events')
     fig.tight_layout(rect=(0, 0.35 / fig.get_figheight(), 1, 1))
