@@ -176,7 +176,7 @@ def draw_latency(results, _shown):
     for ax in axes[-1]:
         ax.set_xlabel('instructions')
         low, high = ax.get_xlim()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1, 3)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
     for row in axes:
         row[0].set_ylabel('events')
     fig.tight_layout(rect=(0, 0.35 / fig.get_figheight(), 1, 1))
