@@ -13,7 +13,7 @@ def test_all_of_the_ram_is_found(boot, mem):
     # 3072 MiB: the part above 2 GiB lies above 4 GiB on this machine.
     m = boot(cpus=1, mem=mem)
     total = m.sysctl('mem.total')
-    # The image takes up to 2 MiB of it besides; with sanitizers more, and an eighth is their shadow.
+    # The image takes up to 2 MiB besides; with sanitizers more, and an eighth is their shadow.
     san = not m.cmd('sysctl debug.kasan').startswith('error:')
     assert mem * MIB * 0.94 - (2 + san * 5) * MIB < total < mem * MIB
     assert (0.97 - san / 8) * total - 4 * MIB < m.sysctl('mem.free') < total
