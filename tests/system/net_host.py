@@ -42,7 +42,11 @@ def impossible():
     name = f'ithaca-try{os.getpid()}'
     if subprocess.run(['ip', 'netns', 'add', name], capture_output=True, check=False).returncode:
         return 'network namespaces: this host does not allow them'
+    inside = subprocess.run(['ip', 'netns', 'exec', name, 'true'], capture_output=True, text=True,
+                            check=False)
     subprocess.run(['ip', 'netns', 'del', name], check=True)
+    if inside.returncode:       # in a chroot, say, whose root is no mount point
+        return f'no program can be run in a network namespace here: {inside.stderr.strip()}'
     return None
 
 
