@@ -101,7 +101,8 @@ def test_frames_there_and_back(machine, pairs):
         # A vector of its own, on the CPU of its number, and no other handler ran for it.
         source = m.row('intrstat', 'name', name=f'vtnet0_q{pair}')
         assert source['cpu'] == pair and source['count'] == queue(m, pair)['rounds']
-        assert 0 < row['interrupts'] <= row['rounds'] <= row['interrupts'] + row['yields']
+        # Interrupts that come while a run is owed already are one run; a yield is one more.
+        assert 0 < row['rounds'] <= row['interrupts'] + row['yields']
     info = m.ok('nic info vtnet0')
     assert f'MSI-X, {pairs} of {pairs} pairs of queues' in info and 'status 0x0f' in info
     assert '52:54:00:12:34:56' in m.ok('nic')
