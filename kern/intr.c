@@ -126,7 +126,7 @@ static unsigned intr_filters(struct cpu *ci, struct intr_source *is)
 	struct intr_handler *ih;
 	unsigned answer, all = 0;
 
-	/* Acquire: pairs with the release in intr_establish(), for what ih points at. */
+	/* Acquire: pairs with the release in intr_link(), for what ih points at. */
 	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_acquire); ih != NULL;
 	     ih = atomic_load_explicit(&ih->ih_next, memory_order_acquire)) {
 		if (likely(ih->ih_filter != NULL)) {
@@ -247,6 +247,7 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 		intr_leave(ci, l, acct);
 	} else {
+		/* Written twice: where the two ways meet, one would have to move its registers. */
 		intr_leave(ci, l, acct);
 	}
 }

@@ -2,7 +2,8 @@
 /*
  * ithread.c - what happens next: pending queues, handoff, divorce, the pool, starvation.
  *
- * intr.c left handlers in this CPU's pending queue. ithread_exit() is the one place that leaves
+ * A plain handler that found nothing in its way was begun by ithread_start() (ithread.h) already;
+ * the others intr.c left in this CPU's pending queue. ithread_exit() is the one place that leaves
  * hard-interrupt context, and also what every "level goes down" ends with (splx(), the exit of a
  * spin mutex, preempt_enable(), a switch). It chooses among three by priority, and whoever is
  * running wins a tie:
@@ -29,8 +30,8 @@
  *
  * The pool. Each CPU keeps one spare, touched by itself alone, so the fast path has no lock and no
  * line in common with another CPU. The others are on a free list. When neither is to be had, the
- * CPU starves: it sets its bit in ithread_starved and pokes every other CPU. Whoever puts an
- * ithread away looks at that word first, and whoever is poked gives its spare (I6).
+ * CPU starves: it sets its bit in ithread_starved and pokes every other CPU. ithread_put() looks at
+ * that word first, and whoever is poked gives its spare (I6).
  *
  *	CPU 0 (starves)                     CPU 1 (puts an ithread away), interrupts off
  *	finds no spare, no free one         reads starved: nobody
@@ -43,8 +44,8 @@
  * So a CPU that was poked and had none to give remembers it, and need not look at that word when
  * its ithread ends: PENDING_LOOK, the bit of IPL_NONE in ci_pending, says that the next one to end
  * is for ithread_put(). The bit also stands while ithreads are nested, or one is attached and there
- * is a spare nevertheless. With ci_pending 0 an ithread that ends is the spare, and nothing more is
- * asked.
+ * is a spare nevertheless. Without the bit an ithread that ends is the spare, and nothing more is
+ * asked; and where the whole of ci_pending is 0 it is not even asked what to run next.
  *
  * Contexts: interrupts off, but where ithread.h says otherwise. Locks: pool_resize, then
  * pool_lock alone.
@@ -292,8 +293,8 @@ static inline struct intr_handler *ithread_dequeue(struct cpu *ci, unsigned leve
 
 /* ---- The ithread's side ---- */
 
-/* curlwp's own priority, raised, or put back with no mutex held. It is on no queue yet, so nothing
- * follows from it. Interrupts off. */
+/* An lwp's own priority, raised, or put back with no mutex held: curlwp's, or that of one that is
+ * off the CPU. It is on no queue yet, so nothing follows from it. Interrupts off. */
 void ithread_setpri(struct lwp *l, uint8_t pri)
 {
 	struct cpu *ci = curcpu();
@@ -308,7 +309,7 @@ void ithread_setpri(struct lwp *l, uint8_t pri)
 	spin_unlock(&l->l_lock);
 }
 
-/* A divorced ithread has ended its handler: back to the pool, off the CPU. Does not return. */
+/* An ithread upon nobody has ended its handler: back to the pool, off the CPU. Does not return. */
 void ithread_retire(struct cpu *ci, struct lwp *l)
 {
 	l->l_ipl = IPL_NONE;

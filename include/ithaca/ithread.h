@@ -110,7 +110,8 @@ static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 	struct lwp *it = ci->ci_spare;
 	struct intr_stats *st;
 
-	/* Nobody above it is runnable either: PENDING_RESCHED would stand. */
+	/* Nobody above it is runnable either: PENDING_RESCHED would stand, and is a bit above all
+	 * levels. */
 	if (unlikely(gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
 	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)))
 		return false;
