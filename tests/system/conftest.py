@@ -75,6 +75,12 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f'transcript ({machine.log_path})', machine.tail(60)))
 
 
+def _why(report):
+    """What a failed test says in its first line; the whole comes when its file is through."""
+    crash = getattr(report.longrepr, 'reprcrash', None) if report.failed else None
+    return ': ' + crash.message.split('\n')[0][:160] if crash else ''
+
+
 def pytest_runtest_logstart(nodeid):
     _begun[nodeid] = time.monotonic()
 
@@ -88,7 +94,7 @@ def pytest_runtest_logreport(report):
     word = {'passed': 'ok    ', 'failed': 'FAILED', 'skipped': 'skip  '}[outcome]
     path, _, name = report.nodeid.partition('.py::')
     name = os.path.basename(path) + '.' + name
-    _progress(f'{word} {name} ({time.monotonic() - _begun[report.nodeid]:.0f} s)')
+    _progress(f'{word} {name} ({time.monotonic() - _begun[report.nodeid]:.0f} s){_why(report)}')
 
 
 def pytest_collectreport(report):

@@ -41,12 +41,36 @@ STATUS = {0: 0, 33: 0, 35: 1, 37: 3}
 _ANSI = re.compile(r'\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\-_])')
 
 
-def ends_echo(echo, last, line):
-    """Does the last line of what was printed end the echo of `line`, whole or in two parts?"""
-    if echo.rstrip().endswith(line[-20:]):
-        return True
-    first = line[:-len(last)] if last else line
-    return last != '' and line.endswith(last) and first != '' and PROMPT + first in echo
+class Echo:
+    """Follows the echo of a command over the lines of the console.
+
+    Messages of the kernel come in between as they please: before the first character, after the
+    last, or in the midst, where the rest of the echo follows on a line of its own. Where a piece
+    ends and a message begins is not to be seen, so every way to read it is kept in mind.
+
+        e = Echo('sysctl kern.x=0')
+        e.ended('sysctl kvtnet0: link up')     # False
+        e.ended('ern.x=0')                     # True
+    """
+
+    LONG = 150  # from here on the editor may show a part only
+
+    def __init__(self, line):
+        self.line = line.rstrip()
+        self.left = {self.line}
+
+    def ended(self, text):
+        """Was this line of the console the last of the echo?"""
+        _, prompt, text = text.rstrip().rpartition(PROMPT.rstrip())
+        if prompt:  # all before it was of another command
+            text = text.lstrip()
+            self.left = {self.line}
+        if text in self.left or (len(self.line) > self.LONG and text.endswith(self.line[-20:])):
+            return True
+        for left in tuple(self.left):
+            same = len(os.path.commonprefix((text, left)))
+            self.left.update(left[n:] for n in range(1, same + 1))
+        return False
 
 
 class MachineError(AssertionError):
@@ -217,15 +241,11 @@ class Machine:
         if not self.booted:
             self.wait_prompt(timeout)
         self.send(line + '\r')
-        # The echo ends with the newline of Enter; lines of the kernel's own may come before it, or
-        # in the midst of it.
-        echo = ''
+        echo = Echo(line)
         for _ in range(200):
             before, _ = self.expect('\r?\n', timeout)
-            echo += before
-            if ends_echo(echo, before.rstrip(), line.rstrip()):
+            if echo.ended(before):
                 break
-            echo += '\n'
         else:
             raise MachineError(f'no echo of {line!r}\n{self.tail()}')
         text, _ = self.expect_exact(PROMPT, timeout)

@@ -21,6 +21,23 @@ def test_control_sequences_are_dropped():
     assert harness.number('10ms') == '10ms'
 
 
+@pytest.mark.parametrize('line, lines', [
+    ('ps', ['ps']),
+    ('ps', ['ithaca> ps']),
+    ('ps', ['uart: 3 drops', 'ps']),
+    ('ps', ['pci: a card', 'pcs: another', 's']),
+    ('ps', ['pspci: a card', '']),
+    ('ps', ['late', '7 ithaca> ps']),
+    ('ps', ['pci: a card', 'ithaca> ppci: a card', 's']),
+    ('sysctl kern.x=0', ['sysctl kvtnet0: address 10.0.2.15 by DHCP', 'ern.x=0']),
+    ('sysctl kern.x=0', ['syvtnet0: link up', 'sctl kern.xxhci0: gone', 'vtnet0: up', '=0']),
+    ('echo ' + 'x' * 300, ['<' + 'x' * 180]),
+])
+def test_an_echo_is_followed_through_messages(line, lines):
+    echo = harness.Echo(line)
+    assert [echo.ended(text) for text in lines] == [False] * (len(lines) - 1) + [True]
+
+
 def test_commands_in_both_modes(boot, mode):
     machine = boot(cpus=2, mode=mode)
     assert machine.ok('echo one; echo two') == 'one\ntwo'
