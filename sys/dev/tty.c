@@ -19,6 +19,9 @@
  * - a writer that got less than all of its text queued sleeps on t_out_cv, and uart_send() has
  *   promised a call of notify(), whose softint broadcasts under t_out: no wakeup is lost, as the
  *   writer holds t_out from the one to the other;
+ * - a line goes out when it ends, whole, so that the kernel's messages come between lines; what is
+ *   begun and not ended goes out before anybody reads, sleeps, flushes or puts characters as they
+ *   are, so that a question is seen before its answer is waited for;
  * - what was echoed only in part (the kernel's messages take room as well) stays in t_echo, and
  *   nothing more is taken from the ring until it is out.
  *
@@ -61,6 +64,8 @@ struct tty {
 
 	struct mutex t_out;
 	struct condvar t_out_cv; /* (o) there is room again */
+	char t_line[CHUNK];      /* (o) a line begun and not ended */
+	size_t t_line_len;       /* (o) */
 };
 
 static struct tty tty;
@@ -151,6 +156,49 @@ static void notify(void *arg)
 	softint_schedule(((struct tty *)arg)->t_softint);
 }
 
+/* ---- Writing ---- */
+
+/* send - all of it, waiting for room. (o) held; dropped while it waits. */
+static void send(struct tty *t, struct uart *u, const char *text, size_t len)
+{
+	size_t n;
+
+	while (len > 0) {
+		n = uart_send(u, text, len);
+		text += n;
+		len -= n;
+		if (len > 0)
+			cv_wait(&t->t_out_cv, &t->t_out);
+	}
+}
+
+/* line_out - what there is of a line. (o) held; dropped while it waits, so a copy is sent. */
+static void line_out(struct tty *t, struct uart *u)
+{
+	char line[CHUNK];
+	size_t len = t->t_line_len;
+
+	memcpy(line, t->t_line, len);
+	t->t_line_len = 0;
+	send(t, u, line, len);
+}
+
+static void line_flush(struct tty *t, struct uart *u)
+{
+	if (u == NULL)
+		return;
+	mutex_enter(&t->t_out);
+	line_out(t, u);
+	mutex_exit(&t->t_out);
+}
+
+static void line_char(struct tty *t, struct uart *u, char c)
+{
+	while (t->t_line_len == CHUNK) /* others write while it waits */
+		line_out(t, u);
+	t->t_line[t->t_line_len++] = c;
+}
+
 /* ---- Reading ---- */
 
 unsigned tty_mode(unsigned mode)
@@ -197,6 +245,7 @@ size_t tty_read(char *buf, size_t n, uint64_t ns)
 
 	if (uart() == NULL)
 		return 0;
+	line_flush(t, uart());
 	mutex_enter(&t->t_in);
 	if (wait_input(t, deadline(ns))) {
 		for (; got < n && t->t_count > 0; got++) {
@@ -231,6 +280,7 @@ bool tty_sleep(uint64_t ns)
 		lwp_sleep_ns(ns);
 		return false;
 	}
+	line_flush(t, uart());
 	mutex_enter(&t->t_in);
 	for (now = clock_ns(); !tty_interrupted() && now < until; now = clock_ns())
 		(void)cv_timedwait(&t->t_in_cv, &t->t_in, until - now);
@@ -238,21 +288,7 @@ bool tty_sleep(uint64_t ns)
 	return tty_interrupted();
 }
 
-/* ---- Writing ---- */
-
-/* send - all of it, waiting for room. (o) held; dropped while it waits. */
-static void send(struct tty *t, struct uart *u, const char *text, size_t len)
-{
-	size_t n;
-
-	while (len > 0) {
-		n = uart_send(u, text, len);
-		text += n;
-		len -= n;
-		if (len > 0)
-			cv_wait(&t->t_out_cv, &t->t_out);
-	}
-}
+/* ---- Text ---- */
 
 void tty_put(const char *text, size_t len)
 {
@@ -263,6 +299,7 @@ void tty_put(const char *text, size_t len)
 		return;
 	}
 	mutex_enter(&tty.t_out);
+	line_out(&tty, u);
 	send(&tty, u, text, len);
 	mutex_exit(&tty.t_out);
 }
@@ -270,23 +307,19 @@ void tty_put(const char *text, size_t len)
 void tty_write(const char *text, size_t len)
 {
 	struct uart *u = uart();
-	size_t n;
+	size_t i;
 
 	if (u == NULL) {
 		port_console_write(text, len);
 		return;
 	}
 	mutex_enter(&tty.t_out);
-	while (len > 0) {
-		for (n = 0; n < len && text[n] != '\n'; n++)
-			continue;
-		send(&tty, u, text, n);
-		if (n < len) {
-			send(&tty, u, "\r\n", 2);
-			n++;
-		}
-		text += n;
-		len -= n;
+	for (i = 0; i < len; i++) {
+		if (text[i] == '\n')
+			line_char(&tty, u, '\r');
+		line_char(&tty, u, text[i]);
+		if (text[i] == '\n')
+			line_out(&tty, u);
 	}
 	mutex_exit(&tty.t_out);
 }
@@ -308,6 +341,7 @@ int tty_flush(uint64_t ns)
 	struct uart *u = uart();
 	uint64_t until = deadline(ns);
 
+	line_flush(&tty, u);
 	while (u != NULL && !uart_idle(u)) {
 		if (clock_ns() >= until)
 			return ETIMEDOUT;

@@ -34,8 +34,9 @@ unsigned tty_mode(unsigned mode);
  * (SLEEP_FOREVER: without end). Returns how many; 0: time ran out, or nothing is attached. */
 size_t tty_read(char *buf, size_t n, uint64_t ns);
 
-/* tty_write - text, with a return before each newline. tty_put - as it is. Both return when all of
- * it is queued. */
+/* tty_write - text, with a return before each newline. What follows the last newline is kept until
+ * its line ends, or until anybody reads, sleeps, flushes or puts. tty_put - as it is, at once. Both
+ * return when all of it is queued or kept. */
 void tty_write(const char *text, size_t len);
 void tty_put(const char *text, size_t len);
 
