@@ -222,7 +222,7 @@ static int later_make(struct intr_handler *ih, unsigned kind, unsigned slots)
 	return 0;
 }
 
-static void later_free(struct later *la)
+static void later_end(struct later *la)
 {
 	int error;
 
@@ -234,7 +234,6 @@ static void later_free(struct later *la)
 	KASSERT(error == 0 && la->la_used == 0, "continuations of %s end: %s, %u left",
 	    la->la_ih->ih_name, errno_name(error), la->la_used);
 	(void)error;
-	port_mem_free(la, later_size(la->la_slots));
 }
 
 int continue_attach(struct intr_handler *ih, unsigned flags)
@@ -257,13 +256,19 @@ int continue_attach(struct intr_handler *ih, unsigned flags)
 
 void continue_detach(struct intr_handler *ih)
 {
+	struct later *la;
 	unsigned kind;
 
-	/* One kind may leave something to the other: ih_dying refuses that. */
-	for (kind = 0; kind < LATER_KINDS; kind++) {
+	/* One kind may leave something to the other, also to one that has ended, and is refused:
+	 * so both have ended before either goes. */
+	for (kind = 0; kind < LATER_KINDS; kind++)
 		if (ih->ih_later[kind] != NULL)
-			later_free(ih->ih_later[kind]);
+			later_end(ih->ih_later[kind]);
+	for (kind = 0; kind < LATER_KINDS; kind++) {
+		la = ih->ih_later[kind];
 		ih->ih_later[kind] = NULL;
+		if (la != NULL)
+			port_mem_free(la, later_size(la->la_slots));
 	}
 }
 

@@ -397,6 +397,42 @@ SIM_TEST(the_last_refuses_its_successor, 2, 100)
 	CHECK_EQ(d.d_shut, d.d_runs != 0);
 }
 
+/* One that sleeps is still at work when its handler goes, and tries to leave others: both kinds
+ * refuse, also that which had nothing left to do. */
+static struct intr_handler *both_ih;
+static int late_error[2];
+
+static void late_leaver(void *arg)
+{
+	(void)arg;
+	while (!go)
+		lwp_sleep_ns(NS_PER_MS);
+	late_error[0] = intr_continue(both_ih, nothing, &chain_runs);
+	late_error[1] = intr_continue_sleep(both_ih, nothing, &chain_runs);
+}
+
+static void go_event(void *arg)
+{
+	(void)arg;
+	go = true;
+}
+
+SIM_TEST(refused_by_both_kinds_while_one_ends, 2, 20)
+{
+	struct sim_line *sl = sim_line_create("edge", INTR_EDGE, 0, 0);
+
+	CHECK_EQ(intr_establish(sl->sl_source, "both", IPL_BIO, INTR_CONTINUE | INTR_CONTINUE_SLEEP,
+		     other_filter, NULL, NULL, &both_ih),
+	    0);
+	CHECK_EQ(intr_continue_sleep(both_ih, late_leaver, NULL), 0);
+	lwp_sleep_ns(NS_PER_MS);
+	sim_at(20 * NS_PER_MS, go_event, NULL);
+	CHECK_EQ(intr_disestablish(both_ih), 0);
+	CHECK_EQ(late_error[0], ESHUTDOWN);
+	CHECK_EQ(late_error[1], ESHUTDOWN);
+	CHECK_EQ(chain_runs, 0);
+}
+
 SIM_TEST(refusals, 1, 0)
 {
 	struct intr_handler *ih;
