@@ -315,5 +315,11 @@ const struct shell_cmd shell_bench_cmds[] = {
 	"Group callout wants 160 MB for its million callouts, and does without if need be.\n"
 	"-j: each figure once more as a JSON object.\n",
 	cmd_bench, NULL},
+    {"gauge", "[on|off]",
+	"how many ticks of the counter all others take, beside an lwp that counts",
+	"On: an lwp of the least priority on each CPU, so that none is ever idle, takes what\n"
+	"nobody else wants and counts it. Without a word: the ticks since then, its and the\n"
+	"others'; under -icount, instructions. ./ithaca bench net divides them by packets.\n",
+	bench_gauge, NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };

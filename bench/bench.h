@@ -55,6 +55,9 @@ void bench_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * it has ended. Any context. */
 void bench_mark(const char *name);
 
+/* bench_gauge - the command `gauge`, in the shell's lwp: how much of a CPU all others take. */
+int bench_gauge(int argc, char **argv);
+
 /* The groups. Each prints its figures; 0 or an errno. Thread context; they may block. */
 int bench_callout(void);
 int bench_cpus(void);

@@ -6,16 +6,18 @@
 
 # field NAME: of the JSON object in $0, a number or a string without its quotes.
 function field(name,   s) {
-	if (!match($0, "\"" name "\":(\"[^\"]*\"|-?[0-9.]+)"))
+	if (!match($0, "\"" name "\": ?(\"[^\"]*\"|-?[0-9.]+)"))
 		return ""
 	s = substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3)
-	gsub(/"/, "", s)
+	gsub(/^ |"/, "", s)
 	return s
 }
 
 # As many digits as a number needs, or a dash.
 function number(v) {
-	return v == "" ? "-" : v == int(v) ? sprintf("%d", v) : sprintf("%.1f", v)
+	if (v == "")
+		return "-"
+	return sprintf(v == int(v) ? "%d" : v < 1 ? "%.3f" : "%.1f", v)
 }
 
 function times(theirs, ours) {
@@ -97,6 +99,17 @@ function rates() {
 		10)
 }
 
+# network CARD: its packets, all that they cost.
+function network(card,   way, n, i) {
+	n = split("UDP echo, one at a time;UDP echo, 64 at once;TCP segment received", way, ";")
+	title("\n" card ": instructions a packet, all of them")
+	for (i = 1; i <= n; i++)
+		same("net/" card ": " way[i] ", all instructions", "", way[i])
+	title(card ": context switches a packet")
+	for (i = 1; i <= n; i++)
+		same("net/" card ": " way[i] ", context switches a packet", "", way[i])
+}
+
 function calibrations(   m, v) {
 	v = value("handoff", "calibration/ticks an instruction")
 	print "\nticks of the counter an instruction, ours: " (v == "" ? "-" : v)
@@ -174,6 +187,8 @@ END {
 	same("callout/callout, fire, whole loss, 10 others armed",
 		"callout/hrtimer, fire, whole loss, 10 others armed",
 		"fire, whole loss (hrtimer, in interrupt)")
+	network("igb")
+	network("virtio-net-pci")
 	rates()
 	calibrations()
 }

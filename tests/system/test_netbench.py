@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the network is measured with: the gauge on our side, the process on Linux's. What the
+figures say is nobody's business here."""
+
+import os
+import re
+import subprocess
+
+import harness
+
+
+def test_the_process_compiles(tmp_path):
+    done = subprocess.run(
+        ['gcc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-static', '-o',
+         str(tmp_path / 'echo'), os.path.join(harness.ROOT, 'bench', 'linux', 'net', 'echo.c')],
+        capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+READING = re.compile(r'(\d+) of (\d+) ticks were the gauge\'s, the others\' (\d+)')
+
+
+def test_the_gauge_has_what_nobody_else_wants(boot):
+    """Under -icount, all in one line, for between two lines the clock runs on: who burns takes it
+    from the gauge, and when nobody does, the gauge has nearly all."""
+    m = boot(cpus=1, mode='icount')
+    assert 'error: gauge: it is off' in m.cmd('gauge')
+    m.ok('gauge on')
+    assert 'error: gauge: it is on' in m.cmd('gauge on')
+    text = m.ok('gauge; load 1 1; gauge; sleep 1; gauge')
+    before, burnt, after = [[int(n) for n in found] for found in READING.findall(text)]
+    own, _, others = [b - a for a, b in zip(before, burnt)]
+    assert others >= 900 * 10**6 and 0 <= own < 200 * 10**6
+    own, _, others = [b - a for a, b in zip(burnt, after)]
+    assert own >= 900 * 10**6 and 0 <= others < 200 * 10**6
+    m.ok('gauge off')
+    assert 'error: gauge: it is off' in m.cmd('gauge')
+    assert m.poweroff() == 0
