@@ -70,6 +70,7 @@
 #include <ithaca/errno.h>
 #include <ithaca/hint.h>
 #include <ithaca/ithread.h>
+#include <ithaca/latency.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -205,7 +206,7 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 
 /* What every interrupt ends with. */
 static inline __attribute__((always_inline)) void intr_leave(struct cpu *ci, struct lwp *l,
-    bool acct)
+    enum acct acct)
 {
 	if (unlikely(ci->ci_pending != 0))
 		ithread_exit_to(ci, l);
@@ -220,7 +221,7 @@ static inline __attribute__((always_inline)) void intr_leave(struct cpu *ci, str
  * the filter: a load each is less than a register kept over a call.
  */
 static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, struct intr_source *is,
-    bool acct)
+    enum acct acct)
 {
 	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	struct intr_stats *st = intr_stats_of(is->is_stats, ci);
@@ -235,7 +236,11 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 	port_stat_add(&st->st_count, 1);
 	/* Acquire: pairs with the release in intr_replain(), for what ih points at. */
 	ih = atomic_load_explicit(&is->is_plain, memory_order_acquire);
+	if (acct == ACCT_LATENCY)
+		latency_asks(ci, is);
 	answer = likely(ih != NULL) ? intr_ask(ih) : intr_dispatch_any(is);
+	if (acct == ACCT_LATENCY && !(answer & FILTER_SCHEDULE_THREAD))
+		latency_asked(is);
 	port_intr_eoi();
 	ci = curcpu();
 	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
@@ -252,9 +257,17 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 	}
 }
 
+static void __attribute__((noinline)) intr_take_latency(struct cpu *ci, struct intr_source *is)
+{
+	intr_take(ci, is, ACCT_LATENCY);
+}
+
 static void __attribute__((noinline)) intr_take_acct(struct cpu *ci, struct intr_source *is)
 {
-	intr_take(ci, is, true);
+	if (unlikely(latency_wanted()))
+		intr_take_latency(ci, is);
+	else
+		intr_take(ci, is, ACCT_TIME);
 }
 
 void intr_dispatch(struct intr_source *is)
@@ -264,7 +277,7 @@ void intr_dispatch(struct intr_source *is)
 	if (unlikely(ci->ci_acct))
 		intr_take_acct(ci, is);
 	else
-		intr_take(ci, is, false);
+		intr_take(ci, is, ACCT_NONE);
 }
 
 void intr_replay(struct intr_source *is)
@@ -524,6 +537,7 @@ static void intr_free(struct intr_handler *ih)
 {
 	continue_detach(ih);
 	model_detach(ih);
+	latency_detach(ih);
 	if (ih->ih_stats != NULL)
 		port_mem_free(ih->ih_stats, CPU_MAX * sizeof(*ih->ih_stats));
 	port_mem_free(ih, sizeof(*ih));
@@ -570,6 +584,7 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	if (thread != NULL)
 		ithread_handlers(1);
 	ih->ih_id = ++intr_last_id;
+	latency_attach(ih);
 	intr_link(is, ih);
 	if (is->is_nhandlers == 1)
 		intr_release(is, IS_SET_DISABLED);

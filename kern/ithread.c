@@ -323,22 +323,40 @@ void ithread_retire(struct cpu *ci, struct lwp *l)
 	panic("ithread %s came back from the pool by itself", l->l_name);
 }
 
-/* The first handler of a level begins its run on `l`. Interrupts off. */
-struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
+/* ithread_begun - what beginning a run ends with, accounted for or not. */
+static inline struct intr_handler *ithread_begun(struct lwp *l, struct intr_handler *ih,
+    struct intr_stats *st)
 {
-	struct intr_handler *ih = ithread_dequeue(ci, level);
-	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
 	unsigned asked;
 
-	l->l_gate = ih->ih_gate;
-	l->l_handler = ih;
-	acct_charge(ci, &st->st_ticks);
 	port_stat_add(&st->st_count, 1);
 	asked = run_begin(&ih->ih_state);
 	l->l_settles = asked & RUN_SETTLES;
 	if (ih->ih_level || (asked & (RUN_SETTLES | RUN_SLOW)))
 		run_slow(&ih->ih_state);
 	return ih;
+}
+
+static struct intr_handler *__attribute__((noinline))
+ithread_begin_acct(struct cpu *ci, struct lwp *l, struct intr_handler *ih, struct intr_stats *st)
+{
+	if (unlikely(latency_wanted()))
+		latency_begun(ci, ih);
+	acct_charge(ci, &st->st_ticks);
+	return ithread_begun(l, ih, st);
+}
+
+/* The first handler of a level begins its run on `l`. Interrupts off. */
+struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level)
+{
+	struct intr_handler *ih = ithread_dequeue(ci, level);
+	struct intr_stats *st = intr_stats_of(ih->ih_stats, ci);
+
+	l->l_gate = ih->ih_gate;
+	l->l_handler = ih;
+	if (unlikely(ci->ci_acct))
+		return ithread_begin_acct(ci, l, ih, st);
+	return ithread_begun(l, ih, st);
 }
 
 /* The end of a run was marked, or it was asked for again. */

@@ -119,7 +119,7 @@ function showRows(chart, kind, value, label) {
 	chart.show(names, lines(names, (rates, n) => index.get(rates).get(n) ?? null));
 }
 
-function showCharts() {
+function showCharts(waited) {
 	const now = history.at(-1).rates;
 	showRows(charts.sources, 'source', r => r.rate, r => r.name);
 	showRows(charts.handlers, 'handler', r => r.share, handlerNamer(now.rows));
@@ -130,19 +130,29 @@ function showCharts() {
 		const [name, way] = n.split(' ');
 		return rates.queues.find(q => q.name === name)?.rates[way] ?? null;
 	}));
-	showLatencyChart();
+	showLatencyCharts(now.rows, waited);
 }
 
 // ---------------------------------------------------------------- latency
 
-// probes - what a CPU's histogram has counted in the last WINDOW seconds.
-function probes(cpu, key) {
-	const now = history.at(-1).text.cpus[cpu]?.[key];
+// recent - what a histogram, picked from each text, has counted in the last WINDOW seconds.
+function recent(pick) {
+	const now = pick(history.at(-1).text);
 	if (!now)
 		return [];
-	const from = history.slice(-WINDOW).find(s => s.text.cpus[cpu]?.[key])?.text.cpus[cpu][key];
-	const began = !from || from === now || from.some((n, i) => n > (now[i] ?? 0));
+	const from = pick(history.slice(-WINDOW).find(s => pick(s.text)).text);
+	const began = from === now || from.some((n, i) => n > (now[i] ?? 0));
 	return began ? now : now.map((n, i) => n - (from[i] ?? 0));
+}
+
+const probes = (cpu, key) => recent(text => text.cpus[cpu]?.[key]);
+
+// waits - of each handler that waited lately, the busiest first: [row, counts].
+function waits(rows) {
+	return rows.filter(r => r.waited).map(r => {
+		const key = rowKey(r);
+		return [r, recent(text => text.rows.find(o => rowKey(o) === key)?.waited)];
+	}).filter(w => total(w[1]) > 0).sort((a, b) => total(b[1]) - total(a[1]));
 }
 
 function add(a, b) {
@@ -152,12 +162,11 @@ function add(a, b) {
 
 const total = counts => counts.reduce((a, b) => a + b, 0);
 
-// percentile - below what so many of 100 probes were, in ns; null: there were none.
-function percentile(counts, part) {
+// percentile - below what so many of 100 were, in ns; null: there were none.
+function percentile(counts, edges, part) {
 	let left = total(counts) * part / 100;
 	if (left === 0)
 		return null;
-	const edges = history.at(-1).text.edges_ns;
 	for (let i = 0; i < counts.length; i++) {
 		left -= counts[i];
 		if (left <= 1e-9)
@@ -166,23 +175,13 @@ function percentile(counts, part) {
 	return edges[counts.length - 1];
 }
 
-function showLatencyChart() {
-	const {cpus, edges_ns: edges} = history.at(-1).text;
-	const both = {};
-	for (const key of ['raise', 'thread'])
-		both[key] = cpus.map((_, i) => probes(i, key)).reduce(add, []);
-	const names = [], columns = [];
-	for (const [key, name] of [['raise', 'raise → hard context'], ['thread', 'hard → thread']]) {
-		const all = total(both[key]);
-		if (all === 0)
-			continue;
-		names.push(name);
-		columns.push(both[key].map(n => 100 * n / all));
-	}
+// showHistograms - each a line, in percent of its own count.
+function showHistograms(chart, names, counts, edges) {
 	if (names.length === 0) {
-		charts.latency.clear();
+		chart.clear();
 		return;
 	}
+	const columns = counts.map(c => c.map(n => 100 * n / total(c)));
 	let first = edges.length, end = 0;
 	for (const c of columns)
 		c.forEach((n, i) => {
@@ -194,7 +193,19 @@ function showLatencyChart() {
 	first = Math.max(0, first - 2);
 	end = Math.min(edges.length - 1, end + 3);
 	const below = edges.slice(first, end).map((e, i) => first + i > 0 ? edges[first + i - 1] : e / 2);
-	charts.latency.show(names, [below, ...columns.map(c => below.map((_, i) => c[first + i] ?? 0))]);
+	chart.show(names, [below, ...columns.map(c => below.map((_, i) => c[first + i] ?? 0))]);
+}
+
+function showLatencyCharts(rows, waited) {
+	const {cpus, edges_ns: edges, waited_edges_ns: waitedEdges} = history.at(-1).text;
+	const both = [['raise', 'raise → hard context'], ['thread', 'hard → thread']].map(
+		([key, name]) => [name, cpus.map((_, i) => probes(i, key)).reduce(add, [])])
+		.filter(b => total(b[1]) > 0);
+	showHistograms(charts.latency, both.map(b => b[0]), both.map(b => b[1]), edges);
+	const label = handlerNamer(rows);
+	const shown = waited.slice(0, LINES).map(([r, counts]) => [label(r), counts])
+		.sort((a, b) => a[0] < b[0] ? -1 : 1);
+	showHistograms(charts.waits, shown.map(w => w[0]), shown.map(w => w[1]), waitedEdges);
 }
 
 // ---------------------------------------------------------------- tables
@@ -244,7 +255,7 @@ function handlerNamer(rows) {
 	return r => count.get(r.name) > 1 ? `${r.name} (${r.source})` : r.name;
 }
 
-function showTables(now, text) {
+function showTables(now, text, waited) {
 	const share = r => [percent(r.share), 'share', r.share ?? 0];
 	fill($('sources-table'), ['<Source', 'CPU', 'Rate/s', 'CPU time', 'Count', 'Stray'],
 		now.rows.filter(r => r.kind === 'source').map(r =>
@@ -268,9 +279,13 @@ function showTables(now, text) {
 			.filter(([key]) => c[key]?.length).map(([key, name]) => {
 				const counts = probes(i, key);
 				return [`cpu${c.cpu}`, [name, 'text'],
-					...[50, 99, 99.9].map(p => span(percentile(counts, p))),
+					...[50, 99, 99.9].map(p => span(percentile(counts, text.edges_ns, p))),
 					span(c[`${key}_max_ns`]), brief(total(counts))];
 			})));
+	fill($('waits-table'), ['<Handler', '<Source', '<Level', 'Median', '99 %', '99.9 %', 'Longest',
+		'Waits'], waited.map(([r, counts]) =>
+		[r.name, [r.source, 'text'], [r.level, 'text'], ...[50, 99, 99.9, 100].map(p =>
+			span(percentile(counts, text.waited_edges_ns, p))), brief(total(counts))]));
 }
 
 function tile(label, value, note, bad) {
@@ -309,9 +324,10 @@ function show() {
 		(text.sysctl['hw.intr.acct'] ? '' : '; no times: hw.intr.acct is 0');
 	if (!rates)
 		return;
+	const waited = waits(rates.rows);
 	showTiles(rates, text);
-	showTables(rates, text);
-	showCharts();
+	showTables(rates, text, waited);
+	showCharts(waited);
 	shown = true;
 	document.body.dataset.samples = history.length;
 }
@@ -405,6 +421,8 @@ function begin() {
 	charts.cpus = new Chart($('cpus-chart'), {unit: ' %', max: 100});
 	charts.latency = new Chart($('latency-chart'), {unit: ' %', log: true, steps: true,
 		empty: 'no probes yet: they begin when somebody watches'});
+	charts.waits = new Chart($('waits-chart'), {unit: ' %', log: true, steps: true,
+		empty: 'no handler has waited for its thread yet'});
 	charts.network = new Chart($('network-chart'), {empty: 'no card'});
 	$('pause').addEventListener('click', pause);
 	$('help').addEventListener('click', help);

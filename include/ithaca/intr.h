@@ -50,6 +50,7 @@ typedef bool intr_thread_t(void *arg);
 
 struct intr_source;
 struct later;
+struct latency;
 
 enum { LATER_SOFT, LATER_SLEEP, LATER_KINDS };
 
@@ -95,6 +96,8 @@ struct intr_handler {
 	struct intr_source *ih_source;        /* (a) */
 	struct intr_stats *ih_stats;          /* (a) one a CPU */
 	struct later *ih_later[LATER_KINDS];  /* (a) continue.c: its continuations, or NULL */
+	struct latency *_Atomic ih_late;      /* (~) latency.c: its counts; NULL: not counted */
+	_Atomic uint64_t ih_asked;            /* (~) latency.c: when a run came to be owed */
 	struct lwp *ih_lwp;                   /* (a) model "dedicated": its thread */
 	bool ih_ended;                        /* same: that is to end */
 	char ih_name[INTR_NAME_MAX];          /* (a) */

@@ -9,6 +9,7 @@
 #include <ithaca/cpu.h>
 #include <ithaca/hint.h>
 #include <ithaca/intr.h>
+#include <ithaca/latency.h>
 #include <ithaca/port.h>
 #include <stdbool.h>
 
@@ -98,6 +99,9 @@ static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
 	}
 }
 
+/* What a variant of the dispatch notes: nothing, times, and how long handlers waited as well. */
+enum acct { ACCT_NONE, ACCT_TIME, ACCT_LATENCY };
+
 /*
  * ithread_start - the way that nearly every handler takes: idle, upon an lwp whose l_gate is 0,
  * with nobody before it in a queue, it needs no queue of its own. Its run begins, by handoff, and
@@ -105,7 +109,7 @@ static inline void acct_charge(struct cpu *ci, _Atomic uint64_t *to)
  * done. As in ithread_choose(), but for what is rare. Interrupts off; `l` is curlwp.
  */
 static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
-    struct intr_handler *ih, bool acct)
+    struct intr_handler *ih, enum acct acct)
 {
 	struct lwp *it = ci->ci_spare;
 	struct intr_stats *st;
@@ -124,6 +128,8 @@ static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 	it->l_gate = ih->ih_gate;
 	it->l_handler = ih;
 	it->l_pinned = l;
+	if (acct == ACCT_LATENCY)
+		latency_begun(ci, ih);
 	if (acct)
 		acct_charge(ci, &st->st_ticks);
 	port_stat_add(&st->st_count, 1);

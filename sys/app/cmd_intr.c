@@ -5,8 +5,10 @@
  * Three tables with an empty line between: a row for each source ("dispatch": its interrupts, and
  * the time in hard-interrupt context) and one for each of its handlers (runs of the thread
  * function and the time they took; of one that is a filter alone, calls of it, whose time is in
- * the dispatch); a row for each CPU; one line about the pool. Rates and shares are since the
- * intrstat before; counts since the start of the system or the last -z. A share is of one CPU.
+ * the dispatch); a row for each CPU; one line about the pool. With -l also a row for each handler
+ * whose waits are counted (latency.h), by percentiles: a bucket's end, so up to a half above.
+ * Rates and shares are since the intrstat before; counts since the start of the system or the last
+ * -z. A share is of one CPU.
  *
  * Contexts: the shell's lwp. No locks: sample.c copies the counts. Read next: sample.c.
  */
@@ -88,6 +90,41 @@ static void print_by_cpu(const struct sample *now, unsigned from, unsigned to)
 	}
 }
 
+/* ---- How long handlers waited ---- */
+
+/* below - what so many of a thousand waits were shorter than: a bucket's edge. */
+static const char *below(const struct sample_row *row, uint64_t total, unsigned permille,
+    char text[SHELL_TIME_SIZE])
+{
+	uint64_t left = (total * permille + 999) / 1000;
+	unsigned b = 0;
+
+	while (b + 1 < LATENCY_BUCKETS && row->sr_waited[b] < left)
+		left -= row->sr_waited[b++];
+	return shell_time(port_counter_to_ns(latency_edge(b)), text);
+}
+
+static void print_waits(const struct sample *now)
+{
+	char name[SHELL_WORD_SIZE], source[SHELL_WORD_SIZE], t[4][SHELL_TIME_SIZE];
+	const struct sample_row *row;
+	uint64_t total;
+
+	tty_printf("\n%-12s %-14s %10s %8s %8s %8s %8s\n", "handler", "source", "waits", "median",
+	    "99%", "99.9%", "longest");
+	for (row = now->sa_row; row < now->sa_row + now->sa_rows; row++) {
+		total = 0;
+		for (unsigned b = 0; b < LATENCY_BUCKETS; b++)
+			total += row->sr_waited[b];
+		if (total == 0)
+			continue;
+		tty_printf("%-12s %-14s %10llu %8s %8s %8s %8s\n", shell_word(row->sr_name, name),
+		    shell_word(row->sr_source, source), (unsigned long long)total,
+		    below(row, total, 500, t[0]), below(row, total, 990, t[1]),
+		    below(row, total, 999, t[2]), below(row, total, 1000, t[3]));
+	}
+}
+
 /* ---- CPUs and the pool ---- */
 
 static uint64_t load(const _Atomic uint64_t *counter)
@@ -139,7 +176,7 @@ static void print_pool(void)
 
 /* ---- The command ---- */
 
-static int show(bool by_cpu)
+static int show(bool by_cpu, bool waits)
 {
 	struct sample now = {0};
 	unsigned cpus = cpu_count(), from;
@@ -149,6 +186,8 @@ static int show(bool by_cpu)
 	print_rows(&now);
 	for (from = 0; by_cpu && from < cpus; from += COLUMNS_MAX)
 		print_by_cpu(&now, from, from + COLUMNS_MAX < cpus ? from + COLUMNS_MAX : cpus);
+	if (waits)
+		print_waits(&now);
 	print_cpus();
 	print_pool();
 	sample_free(&before);
@@ -175,7 +214,7 @@ static int start_from_zero(void)
 
 static int cmd_intrstat(int argc, char **argv)
 {
-	bool by_cpu = false, again = false;
+	bool by_cpu = false, again = false, waits = false;
 	uint64_t seconds = 1;
 	int i;
 
@@ -184,6 +223,8 @@ static int cmd_intrstat(int argc, char **argv)
 			return start_from_zero();
 		if (strcmp(argv[i], "-c") == 0) {
 			by_cpu = true;
+		} else if (strcmp(argv[i], "-l") == 0) {
+			waits = true;
 		} else if (strcmp(argv[i], "-w") == 0) {
 			again = true;
 			if (i + 1 < argc && argv[i + 1][0] != '-' &&
@@ -197,7 +238,7 @@ static int cmd_intrstat(int argc, char **argv)
 	do {
 		if (again)
 			tty_printf("\033[H\033[2J");
-		if (show(by_cpu) != 0)
+		if (show(by_cpu, waits) != 0)
 			return 1;
 	} while (again && !shell_sleep(seconds * NS_PER_S));
 	return 0;
@@ -208,13 +249,16 @@ static void complete(struct line_editor *le, int arg, char **argv)
 	(void)arg;
 	(void)argv;
 	line_offer(le, "-c");
+	line_offer(le, "-l");
 	line_offer(le, "-w");
 	line_offer(le, "-z");
 }
 
 const struct shell_cmd shell_intr_cmds[] = {
-    {"intrstat", "[-c] [-w [SECONDS]] | -z", "interrupts by source, handler and CPU",
+    {"intrstat", "[-c] [-l] [-w [SECONDS]] | -z", "interrupts by source, handler and CPU",
 	"  -c  the counts of each CPU in columns as well\n"
+	"  -l  how long handlers waited for their thread since the dispatch, counted while\n"
+	"      hw.intr.latency is 1; half of them less than the median\n"
 	"  -w  again every second, or every SECONDS (1 to 3600), until Ctrl-C\n"
 	"  -z  count from zero, from now on; prints nothing\n"
 	"  name   the handler; `dispatch`: the source itself, in hard-interrupt context\n"

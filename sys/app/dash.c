@@ -80,6 +80,17 @@ static uint64_t load(const _Atomic uint64_t *counter)
 
 /* ---- Parts ---- */
 
+/* put_histogram - up to its last bucket that is not empty. */
+static void put_histogram(struct text *te, const char *key, const uint64_t *counts, unsigned end)
+{
+	while (end > 0 && counts[end - 1] == 0)
+		end--;
+	put(te, ",\"%s\":[", key);
+	for (unsigned i = 0; i < end; i++)
+		put(te, "%s%llu", i > 0 ? "," : "", (unsigned long long)counts[i]);
+	put(te, "]");
+}
+
 static void put_row(struct text *te, const struct sample_row *row)
 {
 	put(te, "{");
@@ -97,19 +108,10 @@ static void put_row(struct text *te, const struct sample_row *row)
 	put(te, ",\"by_cpu\":[");
 	for (unsigned i = 0; i < cpu_count(); i++)
 		put(te, "%s%llu", i > 0 ? "," : "", (unsigned long long)row->sr_by_cpu[i]);
-	put(te, "]}");
-}
-
-static void put_histogram(struct text *te, const char *key, const uint64_t *counts, uint64_t max)
-{
-	unsigned end = PROBE_BUCKETS;
-
-	while (end > 0 && counts[end - 1] == 0)
-		end--;
-	put(te, ",\"%s\":[", key);
-	for (unsigned i = 0; i < end; i++)
-		put(te, "%s%llu", i > 0 ? "," : "", (unsigned long long)counts[i]);
-	put(te, "],\"%s_max_ns\":%llu", key, (unsigned long long)max);
+	put(te, "]");
+	if (row->sr_waits)
+		put_histogram(te, "waited", row->sr_waited, LATENCY_BUCKETS);
+	put(te, "}");
 }
 
 static void put_cpu(struct text *te, unsigned index, struct probe_counts *pc)
@@ -126,8 +128,10 @@ static void put_cpu(struct text *te, unsigned index, struct probe_counts *pc)
 	put_count(te, "ipis", load(&ci->ci_ipis));
 	put_count(te, "switches", load(&ci->ci_switches));
 	if (probe_get(index, pc)) {
-		put_histogram(te, "raise", pc->pc_raise, pc->pc_raise_max_ns);
-		put_histogram(te, "thread", pc->pc_thread, pc->pc_thread_max_ns);
+		put_histogram(te, "raise", pc->pc_raise, PROBE_BUCKETS);
+		put_count(te, "raise_max_ns", pc->pc_raise_max_ns);
+		put_histogram(te, "thread", pc->pc_thread, PROBE_BUCKETS);
+		put_count(te, "thread_max_ns", pc->pc_thread_max_ns);
 		put_count(te, "missed", pc->pc_missed);
 	}
 	put(te, "}");
@@ -215,6 +219,10 @@ static void make(struct text *te, const struct sample *sa, struct probe_counts *
 	put(te, ",\"edges_ns\":[");
 	for (unsigned i = 0; i < PROBE_BUCKETS; i++)
 		put(te, "%s%llu", i > 0 ? "," : "", (unsigned long long)probe_edge_ns(i));
+	put(te, "],\"waited_edges_ns\":[");
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		put(te, "%s%llu", i > 0 ? "," : "",
+		    (unsigned long long)port_counter_to_ns(latency_edge(i)));
 	put(te, "],\"cpus\":[");
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		put(te, "%s", i > 0 ? "," : "");

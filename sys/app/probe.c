@@ -2,11 +2,11 @@
 /*
  * probe.c - interrupt latency of each CPU, found out by interrupting it.
  *
- * The dispatch of interrupts takes no time stamps: it would cost every interrupt what hardly
- * anybody looks at. So while somebody wants to know (the dashboard, or hw.intr.latency=1) probes
- * run, and otherwise nothing of this is there: each CPU has an lwp that every PERIOD sends its
- * neighbour an interrupt, and the neighbour has a source with one handler, at the level of a
- * serial line.
+ * When a device raised its interrupt nobody can tell. So while somebody wants to know (the
+ * dashboard, or hw.intr.latency=1) probes run, and otherwise nothing of this is there: each CPU
+ * has an lwp that every PERIOD sends its neighbour an interrupt, and the neighbour has a source
+ * with one handler, at the level of a serial line. For as long the handlers of devices are
+ * measured too, from their dispatch on (latency.h).
  *
  *	CPU 1's lwp		CPU 2
  *	counter -> pr_raised
@@ -21,7 +21,7 @@
  * Buckets are a quarter of a power of two wide, from 64 ns to 134 ms.
  *
  * Contexts: lwps of its own, hard context by cpu_call(), ithreads. Lock: probe_mutex, over start
- * and stop. Not for: the latency of one device, whose interrupts are not stamped.
+ * and stop. Not for: one device's handlers (kern/latency.c).
  * Read next: dash.c.
  */
 #include "probe.h"
@@ -31,6 +31,7 @@
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
 #include <ithaca/intr.h>
+#include <ithaca/latency.h>
 #include <ithaca/lwp.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
@@ -197,10 +198,14 @@ int probe_want(unsigned who, bool on)
 
 	mutex_enter(&probe_mutex);
 	now = on ? wanted | who : wanted & ~who;
-	if (now != 0 && probes == NULL)
-		error = start();
-	else if (now == 0 && probes != NULL)
+	if (now != 0 && probes == NULL) {
+		error = latency_want(true);
+		if (error == 0 && (error = start()) != 0)
+			(void)latency_want(false);
+	} else if (now == 0 && probes != NULL) {
 		stop();
+		(void)latency_want(false);
+	}
 	if (error == 0)
 		wanted = now;
 	mutex_exit(&probe_mutex);
@@ -251,7 +256,7 @@ static int latency_set(struct sysctl *sy, uint64_t value)
 }
 
 static struct sysctl node = {.sy_name = "hw.intr.latency",
-    .sy_doc = "1: interrupt latency is being probed; set to 1, also when nobody watches",
+    .sy_doc = "1: interrupt latency is probed and counted; set to 1, also when nobody watches",
     .sy_get = latency_get,
     .sy_set = latency_set,
     .sy_max = 1};

@@ -131,6 +131,7 @@ static bool take_source(struct intr_source *is, void *arg)
 		kstrlcpy(row->sr_source, is->is_name, sizeof(row->sr_source));
 		row->sr_level = ih->ih_ipl;
 		row->sr_cpu = source_cpu(is);
+		row->sr_waits = latency_sum(ih, row->sr_waited);
 		if (ih->ih_thread != NULL)
 			sum(row, ih->ih_stats);
 		else

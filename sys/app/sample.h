@@ -8,6 +8,7 @@
 
 #include <ithaca/cpu.h>
 #include <ithaca/intr.h>
+#include <ithaca/latency.h>
 #include <ithaca/lwp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +29,9 @@ struct sample_row {
 	uint64_t sr_count;
 	uint64_t sr_ticks; /* of the counter */
 	uint64_t sr_stray;
-	uint64_t sr_by_cpu[CPU_MAX]; /* sr_count of each CPU (not of an lwp) */
+	uint64_t sr_by_cpu[CPU_MAX];         /* sr_count of each CPU (not of an lwp) */
+	bool sr_waits;                       /* of a handler: its waits are counted (latency.h) */
+	uint64_t sr_waited[LATENCY_BUCKETS]; /* same: so far */
 	/* of an lwp */
 	uint32_t sr_id; /* also of a handler */
 	uint8_t sr_pri, sr_flags;

@@ -240,6 +240,11 @@ def metrics(m):
     return json.loads(body)
 
 
+def waited(text, name):
+    """The histograms of the waits of handlers whose names begin so."""
+    return [r['waited'] for r in text['rows'] if r['name'].startswith(name) and 'waited' in r]
+
+
 def watch(m):
     """A connection to /events, its head read, as a file."""
     s = socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE)
@@ -285,8 +290,23 @@ def test_figures_are_those_of_the_machine(served):
     settle(m, lambda: all(sum(c['raise']) > 2 and sum(c['thread']) > 2
                           for c in metrics(m)['cpus']), True)
     assert any(r['name'] == 'probe' for r in metrics(m)['rows'])
+    # So are the waits of devices' handlers: of the card's queues, by each request here. The link
+    # is a filter alone, and waits for no thread.
+    queues = f'{m.card}-q'
+    settle(m, lambda: sum(map(sum, waited(metrics(m), queues))) > 5, True)
+    got = metrics(m)
+    assert waited(got, f'{m.card}-link') == []
+    edges = got['waited_edges_ns']
+    assert edges == sorted(set(edges)) and all(len(w) <= len(edges) for w in waited(got, ''))
+    assert all('waited' not in r for r in got['rows'] if r['kind'] == 'source')
+    shown = sum(r['waits'] for r in m.table('intrstat -l', 'handler')
+                if r['handler'].startswith(queues))
+    assert sum(map(sum, waited(got, queues))) <= shown <= \
+        sum(map(sum, waited(metrics(m), queues)))
     m.set_sysctl('hw.intr.latency', 0)
-    assert not any(r['name'] == 'probe' for r in metrics(m)['rows'])
+    got = metrics(m)
+    assert not any(r['name'] == 'probe' or 'waited' in r for r in got['rows'])
+    assert not re.search(r'^handler .*\n\w', m.ok('intrstat -l'), re.M)
 
 
 def test_who_watches(served):

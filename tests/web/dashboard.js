@@ -88,11 +88,11 @@ async function desktop(browser) {
 	assert.equal(await page.getAttribute('#state', 'data-state'), 'live');
 	const first = {};
 	for (const id of ['sources-chart', 'handlers-chart', 'cpus-chart', 'latency-chart',
-		'network-chart']) {
+		'waits-chart', 'network-chart']) {
 		assert.ok(await ink(page, id) > 500, `${id}: nothing is drawn`);
 		first[id] = await picture(page, id);
 	}
-	for (const id of ['sources', 'handlers', 'cpus', 'latency', 'network'])
+	for (const id of ['sources', 'handlers', 'cpus', 'latency', 'waits', 'network'])
 		assert.ok(await page.locator(`#${id}-table tbody tr`).count() > 0, `${id}: empty table`);
 	await samples(page, 7);
 	for (const id of ['sources-chart', 'cpus-chart', 'network-chart'])
@@ -110,7 +110,7 @@ async function desktop(browser) {
 async function tabs(page) {
 	const seen = [];
 	await page.evaluate(() => document.activeElement.blur());
-	for (let i = 0; i < 80; i++) {
+	for (let i = 0; i < 120; i++) {
 		await page.keyboard.press('Tab');
 		const at = await page.evaluate(() => {
 			const e = document.activeElement, style = getComputedStyle(e);
@@ -126,8 +126,8 @@ async function tabs(page) {
 	}
 	const count = what => seen.filter(what).length;
 	assert.ok(count(s => s.id === 'pause') && count(s => s.id === 'help'), 'buttons');
-	assert.equal(count(s => s.kind === 'plot'), 5, 'charts');
-	assert.equal(count(s => s.kind === 'table'), 5, 'tables');
+	assert.equal(count(s => s.kind === 'plot'), 6, 'charts');
+	assert.equal(count(s => s.kind === 'table'), 6, 'tables');
 	assert.ok(count(s => s.tag === 'A') >= 4, 'links');
 	return seen.length;
 }
@@ -210,7 +210,7 @@ async function dark(browser) {
 }
 
 async function phone(browser) {
-	const page = await open(browser, {viewport: {width: 360, height: 740}, colorScheme: 'dark',
+	const page = await open(browser, {viewport: {width: 390, height: 844}, colorScheme: 'dark',
 		deviceScaleFactor: 2, isMobile: true, hasTouch: true});
 	await samples(page, 4);
 	await fits(page);

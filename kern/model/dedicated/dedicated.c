@@ -37,6 +37,8 @@ static bool dedicated_run(struct lwp *l, struct intr_handler *ih)
 
 	l->l_gate = ih->ih_gate;
 	l->l_handler = ih;
+	if (ci->ci_acct && unlikely(latency_wanted()))
+		latency_begun(ci, ih);
 	acct_charge(ci, &st->st_ticks);
 	port_stat_add(&st->st_count, 1);
 	port_intr_enable();

@@ -20,7 +20,7 @@
 #define MODEL_MAY_BLOCK true
 
 static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
-    struct intr_handler *ih, bool acct)
+    struct intr_handler *ih, enum acct acct)
 {
 	(void)ci, (void)l, (void)gate, (void)ih, (void)acct;
 	return false;

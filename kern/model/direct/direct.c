@@ -47,7 +47,8 @@ static void direct_call(struct cpu *ci, struct lwp *l, struct intr_handler *ih, 
 		sleepq_wake(ih, -1); /* as in ithread_end_slow() */
 }
 
-bool direct_start(struct cpu *ci, struct lwp *l, uint32_t gate, struct intr_handler *ih, bool acct)
+bool direct_start(struct cpu *ci, struct lwp *l, uint32_t gate, struct intr_handler *ih,
+    enum acct acct)
 {
 	struct intr_stats *st;
 
@@ -56,6 +57,8 @@ bool direct_start(struct cpu *ci, struct lwp *l, uint32_t gate, struct intr_hand
 	    unlikely(!run_start(&ih->ih_state)))
 		return false;
 	st = intr_stats_of(ih->ih_stats, ci);
+	if (acct == ACCT_LATENCY)
+		latency_begun(ci, ih);
 	if (acct)
 		acct_charge(ci, &st->st_ticks);
 	port_stat_add(&st->st_count, 1);

@@ -23,12 +23,13 @@
 
 /* direct_start, direct_level - as model_start(), model_level(). direct_blocks - panic if curlwp is
  * in a handler, which names it and `what`. Any context. */
-bool direct_start(struct cpu *ci, struct lwp *l, uint32_t gate, struct intr_handler *ih, bool acct);
+bool direct_start(struct cpu *ci, struct lwp *l, uint32_t gate, struct intr_handler *ih,
+    enum acct acct);
 void direct_level(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level);
 void direct_blocks(const char *what);
 
 static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
-    struct intr_handler *ih, bool acct)
+    struct intr_handler *ih, enum acct acct)
 {
 	return direct_start(ci, l, gate, ih, acct);
 }

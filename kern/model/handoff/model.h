@@ -28,7 +28,7 @@
 #define MODEL_MAY_BLOCK true /* and may block */
 
 static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
-    struct intr_handler *ih, bool acct)
+    struct intr_handler *ih, enum acct acct)
 {
 	return ithread_start(ci, l, gate, ih, acct);
 }
