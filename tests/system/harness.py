@@ -53,7 +53,8 @@ class Echo:
         e.ended('ern.x=0')                     # True
     """
 
-    LONG = 150  # from here on the editor may show a part only
+    LONG = 60   # from here on the editor may show a part only: 80 columns, less the prompt
+    TELLS = 20  # characters of its end that are like no message
 
     def __init__(self, line):
         self.line = line.rstrip()
@@ -65,8 +66,13 @@ class Echo:
         if prompt:  # all before it was of another command
             text = text.lstrip()
             self.left = {self.line}
-        if text in self.left or (len(self.line) > self.LONG and text.endswith(self.line[-20:])):
+        if text in self.left:
             return True
+        if len(self.line) > self.LONG:
+            if text and self.line.endswith(text[-self.TELLS:]):
+                return True
+            if self.line[-self.TELLS:] in text:     # all of it, and a message behind it
+                self.left.add('')
         for left in tuple(self.left):
             same = len(os.path.commonprefix((text, left)))
             self.left.update(left[n:] for n in range(1, same + 1))
@@ -113,6 +119,37 @@ def parse_table(text, heading=None):
             words = line.split(None, len(keys) - 1)
             rows.append({k: number(w.strip()) for k, w in zip(keys, words)})
     return rows
+
+
+_ports = {}
+
+
+def free_port():
+    """A port of this host that nobody listens at, for TCP and for UDP. It is ours until this
+    process ends: connections do not get it by themselves, for it is outside of the range for that,
+    and tests that run beside this one ask for it by the same name first."""
+    try:
+        with open('/proc/sys/net/ipv4/ip_local_port_range', encoding='ascii') as f:
+            low, high = map(int, f.read().split())
+    except OSError:
+        low, high = 32768, 60999
+    ports = [p for p in range(10000, 65536) if not low <= p <= high] or range(10000, 65536)
+    first = os.getpid() * 131 % len(ports)
+    for port in (*ports[first:], *ports[:first]):
+        if port in _ports:
+            continue
+        promise = socket.socket(socket.AF_UNIX)
+        try:
+            promise.bind(f'\0ithaca-port-{port}')
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(('127.0.0.1', port))
+        except OSError:
+            promise.close()
+            continue
+        _ports[port] = promise
+        return port
+    raise OSError(errno.EADDRNOTAVAIL, 'no port is free')
 
 
 def command(*options):

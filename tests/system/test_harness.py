@@ -21,6 +21,9 @@ def test_control_sequences_are_dropped():
     assert harness.number('10ms') == '10ms'
 
 
+WIDE = 'edu -u 0 mode sleep 20; edu -u 1 mode block net; edu -u 2 mode sleep 300'
+
+
 @pytest.mark.parametrize('line, lines', [
     ('ps', ['ps']),
     ('ps', ['ithaca> ps']),
@@ -32,6 +35,10 @@ def test_control_sequences_are_dropped():
     ('sysctl kern.x=0', ['sysctl kvtnet0: address 10.0.2.15 by DHCP', 'ern.x=0']),
     ('sysctl kern.x=0', ['syvtnet0: link up', 'sctl kern.xxhci0: gone', 'vtnet0: up', '=0']),
     ('echo ' + 'x' * 300, ['<' + 'x' * 180]),
+    (WIDE, ['du -u 1 mode block net; edu -u 2 mode sleep 300']),
+    (WIDE, ['edu -u 0 mode slestorm: held', 'mode block net; edu -u 2 mode sleep 300']),
+    (WIDE, ['<block net; edu -u 2 mode slstorm: held', 'eep 300']),
+    (WIDE, ['du -u 1 mode block net; edu -u 2 mode sleep 300storm: held', '']),
 ])
 def test_an_echo_is_followed_through_messages(line, lines):
     echo = harness.Echo(line)
@@ -41,7 +48,9 @@ def test_an_echo_is_followed_through_messages(line, lines):
 def test_commands_in_both_modes(boot, mode):
     machine = boot(cpus=2, mode=mode)
     assert machine.ok('echo one; echo two') == 'one\ntwo'
-    assert machine.ok('echo ' + 'x' * 150) == 'x' * 150
+    # Up to the end of the editor's columns, at it, and far behind.
+    for length in (*range(50, 80), 150):
+        assert machine.ok('echo ' + 'x' * length) == 'x' * length
     assert machine.sysctl('hw.ncpu') == 2
     assert 'nosuch' in machine.error('nosuch')
     with pytest.raises(AssertionError, match='nosuch'):
