@@ -53,6 +53,8 @@ static const struct group groups[] = {
     {"cpus", bench_cpus, true},
     {"latency", bench_latency, true},
     {"rate", bench_rate, true},
+    {"serial", bench_serial, true},
+    {"flooded", bench_flooded, true},
     {"fastpath", bench_fastpath, true},
     {"metric", bench_metric, true},
 };
@@ -309,8 +311,10 @@ const struct shell_cmd shell_bench_cmds[] = {
 	"what interrupts, locks, switches, deferred work and callouts cost",
 	"Figures are counter ticks, of 1,000 events each; under ./ithaca bench, instructions.\n"
 	"Groups, on one CPU: intr lock sched work path callout (all of them without a name);\n"
-	"on two or more: spin cpus latency; for wall clock: rate; no figure: calibration;\n"
-	"metric, the tests of the Thread-Metric suite; and fastpath, for tools/fastpath.\n"
+	"on two or more: spin cpus latency; serial and flooded, a character of the second serial\n"
+	"port alone and while a card of CPU 0 is flooded; for wall clock: rate; no figure:\n"
+	"calibration; metric, the tests of the Thread-Metric suite; and fastpath, for\n"
+	"tools/fastpath.\n"
 	"Those with interrupts want edu devices that no driver has: edu -u 0 detach.\n"
 	"Group callout wants 160 MB for its million callouts, and does without if need be.\n"
 	"-j: each figure once more as a JSON object.\n",

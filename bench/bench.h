@@ -62,6 +62,7 @@ int bench_gauge(int argc, char **argv);
 int bench_callout(void);
 int bench_cpus(void);
 int bench_fastpath(void);
+int bench_flooded(void);
 int bench_intr(void);
 int bench_latency(void);
 int bench_lock(void);
@@ -69,6 +70,7 @@ int bench_metric(void);
 int bench_path(void);
 int bench_rate(void);
 int bench_sched(void);
+int bench_serial(void);
 int bench_spin(void);
 int bench_work(void);
 
