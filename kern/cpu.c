@@ -97,16 +97,16 @@ void intr_ipi(void)
 	bits = atomic_exchange_explicit(&ci->ci_ipi, 0, memory_order_acquire);
 	if (bits & IPI_CALL)
 		cpu_run_calls(ci);
-	/* In this order: what was given to this CPU because it starved is not at once given on. */
 	if (bits & IPI_ITHREAD)
 		ithread_give_spare(ci);
-	if (bits & IPI_GIFT)
-		ithread_take_gifts(ci);
 	if (bits & IPI_SOFTINT)
 		softint_take_remote(ci);
 	if (bits & IPI_RESCHED)
 		sched_poked(ci);
 	l->l_ipl = ipl;
+	/* Last: it is kept if it can be started now. */
+	if (bits & IPI_GIFT)
+		ithread_take_gifts(ci);
 	ithread_exit();
 }
 

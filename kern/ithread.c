@@ -236,6 +236,38 @@ static void ithread_starve(struct cpu *ci)
 			cpu_poke(cpu_lookup(i), IPI_ITHREAD);
 }
 
+/* Nothing keeps `level` from being started upon `l` (== curlwp), whose priority is `own`. `top`: of
+ * the run queue's first, as far as it may take the CPU. */
+static inline bool ithread_due(const struct lwp *l, unsigned level, unsigned own, unsigned top)
+{
+	return level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > own &&
+	    PRI_LEVEL(level) > top && (MODEL_PINS || IPL_IS_SOFT(level) || sched_preemptible(l));
+}
+
+/* Would this CPU start an ithread if it had one? */
+static bool ithread_wanted(struct cpu *ci)
+{
+	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	unsigned level = ithread_top_level(ci->ci_pending);
+	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
+
+	return level >= IPL_BIO &&
+	    ithread_due(l, level, lwp_pri(l), sched_preemptible(l) ? top : 0);
+}
+
+/*
+ * A gift is kept only by who would start it now. What is pending but kept out has no use for it,
+ * and may have none for long, while another starves. And what keeps it out may come after this
+ * look: so ithread_choose() looks again (ithread_not_now()).
+ *
+ *	CPU 0 (starves)			CPU 1 (has starved)
+ *	starved |= CPU 0, IPI to CPU 1
+ *					IPI: no spare to give; a gift, which a level is waiting for
+ *	wakes a divorced ithread of
+ *	CPU 1: first of the run queue
+ *					ithread_choose(): that one comes first, the level is kept
+ *					out: the gift goes on to CPU 0
+ */
 void ithread_take_gifts(struct cpu *ci)
 {
 	struct lwp *it, *next;
@@ -246,7 +278,7 @@ void ithread_take_gifts(struct cpu *ci)
 		next = it->l_next;
 		port_stat_add(&ci->ci_rescues, 1);
 		ithread_arrive(ci, it);
-		if (ci->ci_spare == NULL && ithread_top_level(ci->ci_pending) >= IPL_BIO)
+		if (ci->ci_spare == NULL && ithread_wanted(ci))
 			ci->ci_spare = it;
 		else
 			ithread_put(ci, it); /* not needed here any more: another may starve */
@@ -489,6 +521,14 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 	return true;
 }
 
+/* Nothing is started now, and this CPU may have been poked while it had no spare. */
+static void __attribute__((noinline)) ithread_not_now(struct cpu *ci)
+{
+	if (ci->ci_spare != NULL &&
+	    atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0)
+		ithread_give_spare(ci);
+}
+
 /* Something is pending or runnable: does any of it come before the lwp that runs? One step; false
  * when there is no more to do. */
 static bool ithread_choose(struct cpu *ci, struct lwp *l)
@@ -502,8 +542,7 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 
 	if (!preempt)
 		top = 0; /* it has to wait whatever its priority */
-	if (level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > (unsigned)own &&
-	    PRI_LEVEL(level) > top && (MODEL_PINS || IPL_IS_SOFT(level) || sched_preemptible(l))) {
+	if (ithread_due(l, level, (unsigned)own, top)) {
 		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
 		if (it != NULL) {
 			if (IPL_IS_SOFT(level))
@@ -515,6 +554,8 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 		if (ithread_starving_step(ci, l, top))
 			return true;
 	}
+	if (unlikely(ci->ci_pending & PENDING_LOOK))
+		ithread_not_now(ci);
 	if (preempt)
 		sched_preempt();
 	return preempt;

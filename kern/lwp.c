@@ -51,19 +51,20 @@ static void lwp_fill(struct lwp *l, const char *name, int flags, struct cpu *cpu
 
 	kstrlcpy(l->l_name, name, sizeof(l->l_name));
 	l->l_flags = (uint8_t)flags;
-	/* Not initialised (0 is free): somebody who followed a stale pointer may be working out the
-	 * l_pri of who had this memory before; see turnstile_repri(). */
-	spin_lock(&l->l_lock);
-	l->l_basepri = pri;
-	atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
-	spin_unlock(&l->l_lock);
-	intr_return(intr);
 	l->l_state = LWP_FREE;
 	l->l_stack_top = ((uintptr_t)l->l_stack + l->l_stack_size) & ~(uintptr_t)15;
 	atomic_init(&l->l_cpu, cpu != NULL ? cpu : cpu_lookup(0));
 	list_init(&l->l_runq);
 	list_init(&l->l_lent);
 	list_init(&l->l_waitq);
+	/* Last: who has l_lock next sees the rest, and may know of this lwp by a lock's word alone.
+	 * Not initialised (0 is free): somebody who followed a stale pointer may be working out the
+	 * l_pri of who had this memory before; see turnstile_repri(). */
+	spin_lock(&l->l_lock);
+	l->l_basepri = pri;
+	atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
+	spin_unlock(&l->l_lock);
+	intr_return(intr);
 }
 
 void lwp_init(struct lwp *l, struct cpu *ci, void *stack, size_t size)
@@ -256,7 +257,8 @@ bool lwp_oncpu(struct lwp *l)
 {
 	struct cpu *ci = atomic_load_explicit(&l->l_cpu, memory_order_relaxed);
 
-	return atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed) == l;
+	/* NULL: it is new, and known by the word of a lock alone, which releases nothing. */
+	return ci != NULL && atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed) == l;
 }
 
 /* ---- The end ---- */

@@ -56,7 +56,7 @@ struct known {
 };
 
 static struct order orders[XP_CPUS][LEVELS];
-static bool starves[XP_CPUS];
+static bool starves[XP_CPUS], unseen[XP_CPUS]; /* unseen: since its stores were all made */
 static struct known ithreads[ITHREADS_MAX];
 static unsigned nithreads;
 static bool pool_moved;
@@ -262,23 +262,23 @@ static unsigned check_pool(unsigned *all)
 /* False: something is on its way, look again. */
 static bool check_starving(unsigned nfree)
 {
-	bool hungry = false, given = nfree != 0;
-	const struct cpu *whose = NULL;
+	const struct cpu *hungry = NULL, *has = NULL;
 
 	for (unsigned c = 0; c < sim_ncpus; c++) {
 		const struct sim_vcpu *v = &sim_vcpus[c];
 
-		if (v->v_ipi || PEEK(v->v_ci.ci_gifts) != NULL)
+		if (v->v_ipi || unseen[c] || PEEK(v->v_ci.ci_gifts) != NULL)
 			return false;
 		if (v->v_ci.ci_spare != NULL)
-			given = true;
-		if (starves[c] && v->v_ci.ci_spare == NULL) {
-			hungry = true;
-			whose = &v->v_ci;
-		}
+			has = &v->v_ci;
+		else if (starves[c])
+			hungry = &v->v_ci;
 	}
-	if (hungry && given)
-		sim_failed("I6: CPU %u starves, and an ithread has nothing to do", whose->ci_index);
+	if (hungry != NULL && has != NULL)
+		sim_failed("I6: CPU %u starves, and CPU %u keeps %s to spare", hungry->ci_index,
+		    has->ci_index, has->ci_spare->l_name);
+	if (hungry != NULL && nfree != 0)
+		sim_failed("I6: CPU %u starves, and an ithread is free", hungry->ci_index);
 	return true;
 }
 
@@ -390,7 +390,11 @@ void inv_settles(struct sim_vcpu *v)
 {
 	struct cpu *ci = &v->v_ci;
 
-	if (sim_in_event || xp_buffered(ci->ci_index))
+	if (sim_in_event)
+		return;
+	if (unseen[ci->ci_index] != xp_buffered(ci->ci_index))
+		CHANGE(unseen[ci->ci_index], !unseen[ci->ci_index]);
+	if (unseen[ci->ci_index])
 		return;
 	check_bits(ci);
 	for (unsigned level = IPL_BIO; level <= IPL_TTY; level++)
