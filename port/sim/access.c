@@ -18,6 +18,7 @@
  * Contexts: any of the core's. Not instrumented: lib/, port/sim/, the tests. Next: sim.c.
  */
 #include "explore.h"
+#include "places.h"
 #include "simint.h"
 
 #include <string.h>
@@ -34,14 +35,22 @@ static inline void access_point(void)
 
 /* ---- Plain accesses ---- */
 
-static inline void plain(const void *addr, unsigned long size, bool write, uint32_t pc)
+static inline __attribute__((always_inline)) void plain(const void *addr, unsigned long size,
+    bool write, uint32_t pc)
 {
-	if (!xp_on) {
-		access_point();
-		return;
+	if (!xp_passes_local()) {
+		if (!xp_on) {
+			access_point();
+			return;
+		}
+		xp_local(SIM_ACCESS, (uintptr_t)addr);
+		if (!xp_quick || sim_in_event) {
+			xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
+			return;
+		}
 	}
-	xp_local(SIM_ACCESS, (uintptr_t)addr);
-	xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
+	if (!xp_plain_quick((uintptr_t)addr, (unsigned)size, write, pc))
+		xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
 }
 
 #define PLAIN(name, size, write)                                                                   \
@@ -138,21 +147,6 @@ void __tsan_atomic_signal_fence(int order)
 
 /* ---- Atomics ---- */
 
-static int exchange_if(void *a, unsigned size, void *want, uint64_t v, int order, int fail_order,
-    uint32_t pc)
-{
-	uint64_t expected = 0, old = xp_rmw_begin(a, size, order, pc);
-
-	memcpy(&expected, want, size);
-	if (old == expected) {
-		xp_rmw_end(a, size, v, order, pc);
-		return 1;
-	}
-	xp_rmw_none(a, size, fail_order, pc);
-	memcpy(want, &old, size);
-	return 0;
-}
-
 #define FETCH(bits, op, expr)                                                                      \
 	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order); \
 	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order)  \
@@ -176,8 +170,17 @@ static int exchange_if(void *a, unsigned size, void *want, uint64_t v, int order
 	int __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,  \
 	    int order, int fail_order)                                                             \
 	{                                                                                          \
-		if (xp_on)                                                                         \
-			return exchange_if(a, bits / 8, want, v, order, fail_order, CALLER);       \
+		if (xp_on) {                                                                       \
+			uint64_t old = xp_rmw_begin(a, bits / 8, order, CALLER);                   \
+                                                                                                   \
+			if (old == *want) {                                                        \
+				xp_rmw_end(a, bits / 8, v, order, CALLER);                         \
+				return 1;                                                          \
+			}                                                                          \
+			xp_rmw_none(a, bits / 8, fail_order, CALLER);                              \
+			*want = (uint##bits##_t)old;                                               \
+			return 0;                                                                  \
+		}                                                                                  \
 		access_point();                                                                    \
 		if (*a == *want) {                                                                 \
 			*a = v;                                                                    \
@@ -200,6 +203,10 @@ static int exchange_if(void *a, unsigned size, void *want, uint64_t v, int order
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order);             \
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order)              \
 	{                                                                                          \
+		uint64_t v;                                                                        \
+                                                                                                   \
+		if (xp_load_quick(a, bits / 8, order, CALLER, &v))                                 \
+			return (uint##bits##_t)v;                                                  \
 		if (xp_on)                                                                         \
 			return (                                                                   \
 			    uint##bits##_t)xp_load((void *)(uintptr_t)a, bits / 8, order, CALLER); \

@@ -18,8 +18,8 @@
  */
 #include "explore.h"
 
-#include "clock.h"
 #include "invariant.h"
+#include "places.h"
 #include "simint.h"
 
 #include <ithaca/lwp.h>
@@ -41,6 +41,7 @@ unsigned xp_nlog, xp_nscript;
 static unsigned nudges, jumps;
 static struct xp_device devices[XP_DEVICES], devices_first[XP_DEVICES];
 static unsigned ndevices;
+static uint64_t devices_left; /* processes: those with a call left */
 static unsigned expected, left;
 static bool set_up, gated[XP_CPUS];
 static unsigned current; /* CPU whose turn the choice falls in */
@@ -140,7 +141,7 @@ static void to_host(enum xp_result r)
 	uintptr_t gone;
 
 	result = r;
-	xp_on = false;
+	xp_on = xp_quick = xp_quick_sc = false;
 	if (!in_host)
 		sim_stack_switch(&gone, sim_host_sp, NULL, NULL);
 }
@@ -240,6 +241,11 @@ static uint64_t on_their_way(const struct sim_vcpu *v, unsigned c)
 	return set;
 }
 
+static inline bool pending(const struct sim_vcpu *v)
+{
+	return v->v_ipi || v->v_clock || v->v_nflight != 0;
+}
+
 static uint64_t irqs(const struct sim_vcpu *v, unsigned c)
 {
 	return (v->v_intr || v->v_halted) && !v->v_deaf ? on_their_way(v, c) : 0;
@@ -277,13 +283,12 @@ static uint64_t ready_set(bool *waiting)
 	for (unsigned c = 0; c < sim_ncpus; c++) {
 		if (cpu_ready(&sim_vcpus[c], &xp_cpus[c], waiting))
 			set |= XP_BIT(c);
-		set |= irqs(&sim_vcpus[c], c);
-		if (xp_buffered(c))
+		if (pending(&sim_vcpus[c]))
+			set |= irqs(&sim_vcpus[c], c);
+		if (xp_config.memory == XP_TSO && xp_buffered(c))
 			set |= XP_BIT(XP_IRQ + XP_IRQS * c + XP_FLUSH);
 	}
-	for (unsigned d = 0; d < ndevices; d++)
-		if (devices[d].left > 0)
-			set |= XP_BIT(XP_DEV + d);
+	set |= devices_left;
 	if (xp_config.timers && set != 0 && sim_time_waits())
 		set |= XP_BIT(XP_TIME);
 	if (xp_cpus[current].x_narrow && (set & XP_BIT(current)))
@@ -341,6 +346,7 @@ static void go(unsigned p)
 	if (!in_host && v == me)
 		return;
 	sim_cpu = &v->v_ci;
+	xp_mine = &xp_cpus[c];
 	xp_dirty_stack(v->v_sp);
 	if (in_host) {
 		in_host = false;
@@ -353,7 +359,8 @@ static void go(unsigned p)
 
 static void turn_of_device(unsigned d)
 {
-	devices[d].left--;
+	if (--devices[d].left == 0)
+		devices_left &= ~XP_BIT(XP_DEV + d);
 	if (xp_tracing)
 		xp_note(XE_NOTE, 0, 0, 0, devices[d].name);
 	device_number = d;
@@ -577,6 +584,15 @@ void xp_start(unsigned ncpus, void (*setup)(void))
 	xp_snapshot_take();
 }
 
+static void devices_begin(void)
+{
+	memcpy(devices, devices_first, ndevices * sizeof(devices[0]));
+	devices_left = 0;
+	for (unsigned d = 0; d < ndevices; d++)
+		if (devices[d].left > 0)
+			devices_left |= XP_BIT(XP_DEV + d);
+}
+
 enum xp_result xp_run(uint64_t seed)
 {
 	if (!xp_config.strategy->begin(seed))
@@ -589,12 +605,16 @@ enum xp_result xp_run(uint64_t seed)
 		xp_cpus[i].x_op.o_kind = (uint8_t)(gated[i] ? SIM_TEST : SIM_IDLE);
 		xp_cpus[i].x_watch = xp_config.exact;
 	}
+	xp_quick = xp_config.strategy->asks == XP_AT_TIMES && xp_config.races && !xp_config.exact &&
+	    !xp_tracing;
+	xp_quick_sc = xp_quick && xp_config.memory == XP_SC;
 	device_number = XP_DEVICES;
-	memcpy(devices, devices_first, sizeof(devices));
+	devices_begin();
 	xp_steps = xp_fingerprint = 0;
 	xp_ask_at = 0;
 	xp_nlog = xp_writes = nudges = jumps = left = 0;
 	sim_cpu = &sim_vcpus[0].v_ci;
+	xp_mine = &xp_cpus[0];
 	sim_in_event = false;
 	message[0] = '\0';
 	xp_on = in_host = true;

@@ -141,7 +141,20 @@ extern bool xp_exhausted, xp_full;
 
 /* shared.c: something was learnt of what is shared; the search must begin anew. */
 extern bool xp_learnt;
-uint64_t xp_mix(uint64_t a, uint64_t b);
+
+/* The product of two words, its halves folded; and a hash of two. */
+static inline uint64_t xp_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 p =
+	    (unsigned __int128)(a ^ 0x9e3779b97f4a7c15ull) * (b ^ 0xbf58476d1ce4e5b9ull);
+
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+static inline uint64_t xp_mix(uint64_t a, uint64_t b)
+{
+	return xp_fold(xp_fold(a, 0x94d049bb133111ebull), b);
+}
 
 /* ---- For the strategies ---- */
 

@@ -23,7 +23,7 @@
  *
  * Contexts: a run. One host thread. Next: access.c.
  */
-#include "clock.h"
+#include "places.h"
 #include "simint.h"
 
 #include <string.h>
@@ -64,38 +64,6 @@ void xp_memory_begin(void)
 	memset(fresh, 0, sizeof(fresh));
 }
 
-static inline uint64_t get(const void *a, unsigned size)
-{
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)a;
-	case 2:
-		return *(const uint16_t *)a;
-	case 4:
-		return *(const uint32_t *)a;
-	default:
-		return *(const uint64_t *)a;
-	}
-}
-
-static inline void put(void *a, unsigned size, uint64_t v)
-{
-	switch (size) {
-	case 1:
-		*(uint8_t *)a = (uint8_t)v;
-		break;
-	case 2:
-		*(uint16_t *)a = (uint16_t)v;
-		break;
-	case 4:
-		*(uint32_t *)a = (uint32_t)v;
-		break;
-	default:
-		*(uint64_t *)a = v;
-		break;
-	}
-}
-
 /* ---- TSO ---- */
 
 bool xp_buffered(unsigned cpu)
@@ -112,10 +80,10 @@ void xp_flush(unsigned cpu)
 	xp_flushing = true;
 	l = xp_atomic(cpu, (uintptr_t)b.b_at, b.b_size, true, b.b_pc);
 	xp_flushing = false;
-	l->l_clk[LC_AWRITE][cpu] = b.b_clk;
+	l->l_by[LC_AWRITE].b_clk[cpu] = b.b_clk;
 	l->l_sync = b.b_sync;
-	xp_dirty((uintptr_t)b.b_at, b.b_size);
-	put(b.b_at, b.b_size, b.b_value);
+	xp_place_dirty(l, (uintptr_t)b.b_at, b.b_size);
+	xp_put(b.b_at, b.b_size, b.b_value);
 	if (xp_tracing)
 		xp_note(XE_NOTE, (uintptr_t)b.b_at, b.b_value, b.b_pc, "store seen by all");
 }
@@ -172,9 +140,10 @@ static struct history *history(struct xp_loc *l, unsigned size, uint64_t addr)
 	if (l->l_history && h->h_size == size)
 		return h;
 	l->l_history = true;
+	l->l_cpus |= XP_ODD;
 	h->h_n = 1;
 	h->h_size = size;
-	h->h_rec[0] = (struct record){.r_value = get((void *)addr, size)};
+	h->h_rec[0] = (struct record){.r_value = xp_get((void *)addr, size)};
 	h->h_rec[0].r_sync = l->l_sync;
 	return h;
 }
@@ -240,15 +209,16 @@ uint64_t xp_load(void *a, unsigned size, int order, uint32_t pc)
 	if (sim_in_event) {
 		if (xp_in_device())
 			xp_device_touched(xp_place((uintptr_t)a), false);
-		return get(a, size);
+		return xp_get(a, size);
 	}
-	xp_point(SIM_ACCESS, (uintptr_t)a, false, pc);
+	if (!xp_passes())
+		xp_point(SIM_ACCESS, (uintptr_t)a, false, pc);
 	me = sim_cpu->ci_index;
 	l = xp_atomic(me, (uintptr_t)a, size, false, pc);
 	if (xp_config.memory == XP_C11) {
 		v = load_c11(l, a, me, size, order);
 	} else if (nbuffered[me] == 0 || !forwarded(me, a, size, &v)) {
-		v = get(a, size);
+		v = xp_get(a, size);
 		xp_acquire(me, l->l_sync, order);
 	}
 	if (xp_tracing)
@@ -262,7 +232,7 @@ static void by_event(void *a, unsigned size, uint64_t v)
 	if (xp_in_device())
 		xp_device_touched(xp_place((uintptr_t)a), true);
 	xp_dirty((uintptr_t)a, size);
-	put(a, size, v);
+	xp_put(a, size, v);
 }
 
 void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
@@ -274,7 +244,8 @@ void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 		by_event(a, size, v);
 		return;
 	}
-	xp_point(SIM_ACCESS, (uintptr_t)a, true, pc);
+	if (!xp_passes())
+		xp_point(SIM_ACCESS, (uintptr_t)a, true, pc);
 	me = sim_cpu->ci_index;
 	fresh[me] = false;
 	if (xp_tracing)
@@ -286,10 +257,10 @@ void xp_store(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 	xp_drain(me);
 	l = xp_atomic(me, (uintptr_t)a, size, true, pc);
 	l->l_sync = xp_release(me, order);
-	xp_dirty((uintptr_t)a, size);
+	xp_place_dirty(l, (uintptr_t)a, size);
 	if (xp_config.memory == XP_C11)
 		xp_history_add(l, me, v, l->l_sync, order == __ATOMIC_SEQ_CST, size, (uintptr_t)a);
-	put(a, size, v);
+	xp_put(a, size, v);
 	xp_tick(me);
 }
 
@@ -298,10 +269,11 @@ uint64_t xp_rmw_begin(void *a, unsigned size, int order, uint32_t pc)
 {
 	(void)order;
 	if (!sim_in_event) {
-		xp_point(SIM_ACCESS, (uintptr_t)a, true, pc);
+		if (!xp_passes())
+			xp_point(SIM_ACCESS, (uintptr_t)a, true, pc);
 		xp_drain(sim_cpu->ci_index);
 	}
-	return get(a, size);
+	return xp_get(a, size);
 }
 
 void xp_rmw_end(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
@@ -314,17 +286,16 @@ void xp_rmw_end(void *a, unsigned size, uint64_t v, int order, uint32_t pc)
 		by_event(a, size, v);
 		return;
 	}
-	xp_dirty((uintptr_t)a, size);
 	fresh[me] = false;
 	l = xp_atomic(me, (uintptr_t)a, size, true, pc);
+	xp_place_dirty(l, (uintptr_t)a, size);
 	xp_acquire(me, l->l_sync, order);
 	sync = xp_release(me, order); /* and what the store before released goes on */
-	for (unsigned c = 0; c < XP_CPUS; c++)
-		sync[c] = sync[c] > l->l_sync[c] ? sync[c] : l->l_sync[c];
+	sync = xp_join(sync, l->l_sync);
 	if (xp_config.memory == XP_C11)
 		xp_history_add(l, me, v, sync, order == __ATOMIC_SEQ_CST, size, (uintptr_t)a);
 	l->l_sync = sync;
-	put(a, size, v);
+	xp_put(a, size, v);
 	if (xp_tracing)
 		xp_note(XE_RMW, (uintptr_t)a, v, pc, NULL);
 	xp_tick(me);
@@ -346,5 +317,5 @@ void xp_rmw_none(void *a, unsigned size, int order, uint32_t pc)
 			h->h_rec[h->h_n - 1].r_seen[me] = xp_clocks.now[me][me];
 	}
 	if (xp_tracing)
-		xp_note(XE_LOAD, (uintptr_t)a, get(a, size), pc, NULL);
+		xp_note(XE_LOAD, (uintptr_t)a, xp_get(a, size), pc, NULL);
 }

@@ -13,7 +13,7 @@
  * Contexts: a run. One host thread. Invariant: no access is larger than a granule; larger ones come
  * in pieces. Next: race.c, shared.c.
  */
-#include "clock.h"
+#include "places.h"
 #include "simint.h"
 
 #include <string.h>
@@ -27,75 +27,86 @@ struct granule {
 	uint32_t g_loc[IN_GRANULE];
 };
 
-static struct xp_loc locs[XP_LOCS]; /* in order of appearance; 0 is none */
-static uint32_t index_of[XP_LOCS];  /* hashed by address */
+struct xp_loc xp_locs[XP_LOCS]; /* 0 is none */
+uint32_t xp_loc_index[XP_LOCS]; /* hashed by address; 0: free */
+uint32_t xp_loc_run;
 static struct granule granules[XP_LOCS];
-static uint32_t run, nlocs, ngranules;
+static uint32_t nlocs, ngranules;
 
 static uint32_t slot_of(uint64_t key)
 {
 	return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> (64 - XP_LOCS_BITS));
 }
 
-void xp_places_begin(void)
+static void forget_all(void)
+{
+	memset(xp_locs, 0, (nlocs + 1) * sizeof(xp_locs[0]));
+	memset(xp_loc_index, 0, sizeof(xp_loc_index));
+	memset(granules, 0, sizeof(granules));
+	nlocs = ngranules = 0;
+}
+
+void xp_places_begin(bool anew)
 {
 	bool full = nlocs > XP_LOCS / 2 || ngranules > XP_LOCS / 2;
 
 	if (full && xp_config.exact)
 		sim_failed("exhaustive: the runs touch more than %u places", XP_LOCS / 2);
-	if (full || ++run == 0) {
-		memset(locs, 0, sizeof(locs));
-		memset(index_of, 0, sizeof(index_of));
-		memset(granules, 0, sizeof(granules));
-		nlocs = ngranules = 0;
-		run = 1;
+	if (full)
+		forget_all();
+	if (++xp_loc_run == 0)
+		anew = true;
+	for (uint32_t i = 1; anew && i <= nlocs; i++) {
+		memset(&xp_locs[i].l_sync, 0, sizeof(xp_locs[i].l_sync));
+		memset(xp_locs[i].l_by, 0, sizeof(xp_locs[i].l_by));
+		xp_locs[i].l_run = 0;
 	}
+	xp_loc_run += xp_loc_run == 0;
 }
 
 /* First touched in this run. */
 static void renew(struct xp_loc *l)
 {
-	memset(&l->l_version, 0,
-	    offsetof(struct xp_loc, l_pc) - offsetof(struct xp_loc, l_version));
+	l->l_version = 0;
 	l->l_history = false;
-	l->l_cpus = 0;
-	l->l_run = run;
+	l->l_cpus = l->l_flags & LF_OVERLAPS ? XP_ODD : 0;
+	l->l_run = xp_loc_run;
 }
 
 /* First touched at all. */
-static __attribute__((noinline)) struct xp_loc *add(uint32_t at, uint64_t addr)
+static struct xp_loc *add(uint32_t at, uint64_t addr)
 {
+	struct xp_loc *l;
+
 	if (nlocs >= XP_LOCS / 4 * 3)
 		sim_failed("a run touches more than %u places", XP_LOCS / 4);
-	index_of[at] = ++nlocs;
-	locs[nlocs].l_addr = addr;
-	renew(&locs[nlocs]);
-	return &locs[nlocs];
+	l = &xp_locs[++nlocs];
+	xp_loc_index[at] = nlocs * (uint32_t)sizeof(*l);
+	l->l_addr = addr;
+	renew(l);
+	return l;
 }
 
-/* The places of 64 bytes are neighbours in the index, and those of one run in the table. */
-struct xp_loc *xp_place(uint64_t addr)
+struct xp_loc *xp_place_search(uint64_t addr)
 {
-	uint32_t line =
-	    (uint32_t)(((addr >> 6) * 0x9e3779b97f4a7c15ull) >> (64 - XP_LOCS_BITS + 4));
-	uint32_t i = line << 4 | (addr >> 2 & 15);
+	uint32_t i = xp_place_slot(addr);
 	struct xp_loc *l;
 
 	for (;; i = (i + 1) % XP_LOCS) {
-		if (__builtin_expect(index_of[i] == 0, 0))
+		if (xp_loc_index[i] == 0)
 			return add(i, addr);
-		l = &locs[index_of[i]];
+		l = xp_place_in(i);
 		if (l->l_addr == addr)
 			break;
 	}
-	if (__builtin_expect(l->l_run != run, 0))
+	if (l->l_run != xp_loc_run)
 		renew(l);
 	return l;
 }
 
 unsigned xp_place_index(const struct xp_loc *l)
 {
-	return (unsigned)(l - locs);
+	return (unsigned)(l - xp_locs);
 }
 
 /* ---- What overlaps ---- */
@@ -120,6 +131,7 @@ static void flag(struct xp_loc *l)
 	if (l->l_flags & LF_OVERLAPS)
 		return;
 	l->l_flags |= LF_OVERLAPS;
+	l->l_cpus |= XP_ODD;
 	xp_learnt = true;
 }
 
@@ -133,7 +145,7 @@ static void enter(struct xp_loc *l, uint64_t at)
 		ngranules++;
 	}
 	for (unsigned i = 0; i < g->g_n; i++) {
-		struct xp_loc *other = &locs[g->g_loc[i]];
+		struct xp_loc *other = &xp_locs[g->g_loc[i]];
 
 		if (other == l) {
 			there = true;
@@ -153,6 +165,7 @@ static void enter(struct xp_loc *l, uint64_t at)
 void xp_place_grow(struct xp_loc *l, unsigned size)
 {
 	l->l_size = (uint8_t)size;
+	l->l_cpus &= (uint8_t)~XP_NOTED;
 	enter(l, l->l_addr);
 	if (((l->l_addr ^ (l->l_addr + size - 1)) & ~(uint64_t)7) != 0)
 		enter(l, l->l_addr + size - 1);
@@ -167,9 +180,9 @@ unsigned xp_place_others(const struct xp_loc *l, struct xp_loc **out)
 		const struct granule *g = granule_of(at);
 
 		for (unsigned i = 0; i < g->g_n; i++) {
-			struct xp_loc *other = &locs[g->g_loc[i]];
+			struct xp_loc *other = &xp_locs[g->g_loc[i]];
 
-			if (other != l && other->l_run == run && overlap(other, l))
+			if (other != l && other->l_run == xp_loc_run && overlap(other, l))
 				out[n++] = other;
 		}
 	}
@@ -182,11 +195,11 @@ void xp_race_freed(uint64_t addr, size_t size)
 		const struct granule *g = granule_of(at);
 
 		for (unsigned i = 0; i < g->g_n; i++) {
-			struct xp_loc *l = &locs[g->g_loc[i]];
+			struct xp_loc *l = &xp_locs[g->g_loc[i]];
 
-			if (l->l_run != run || l->l_addr < addr)
+			if (l->l_run != xp_loc_run || l->l_addr < addr)
 				continue;
-			memset(l->l_clk, 0, sizeof(l->l_clk));
+			memset(l->l_by, 0, sizeof(l->l_by));
 			xp_history_forget(l);
 		}
 	}

@@ -32,21 +32,17 @@
  */
 #include "points.h"
 
-#include "clock.h"
+#include "places.h"
 #include "simint.h"
 
 struct xp_cpu xp_cpus[XP_CPUS];
 uint32_t xp_writes;
+bool xp_quick, xp_quick_sc;
+struct xp_cpu *xp_mine;
 
 void xp_disturbed(void)
 {
 	xp_cpus[sim_cpu->ci_index].x_woken = true;
-}
-
-void xp_wrote(unsigned cpu)
-{
-	xp_cpus[cpu].x_writes++;
-	xp_writes++;
 }
 
 /* ---- What a CPU in port_pause() waits for ---- */
@@ -60,12 +56,12 @@ static struct watched *watched(struct xp_cpu *x, const struct xp_loc *l)
 }
 
 /* Its own write is no news to it, unless others wrote between its look and that. */
-void xp_watch(unsigned cpu, struct xp_loc *l, bool write)
+void xp_watch_more(unsigned cpu, struct xp_loc *l, bool write)
 {
 	struct xp_cpu *x = &xp_cpus[cpu];
 	struct watched *w;
 
-	if (x->x_watch == 0 || x->x_nwatched > WATCHED_MAX)
+	if (x->x_nwatched > WATCHED_MAX)
 		return;
 	x->x_watch -= !xp_config.exact;
 	w = watched(x, l);

@@ -10,7 +10,14 @@
 
 #include "explore.h"
 
+#include <ithaca/cpu.h>
+
 struct lwp;
+
+/* sim.c: the CPU that the host thread plays at the moment; it changes at every sim_point(). A
+ * device's turn, with no decisions. */
+extern struct cpu *sim_cpu;
+extern bool sim_in_event;
 
 /* Places that are no memory, for what depends on what. */
 #define XA_LINE(n) (0x1000u + (n))
@@ -45,13 +52,38 @@ struct xp_cpu {
 	uint32_t x_watch; /* so many more accesses are noted; all, if the search is exact */
 	uint32_t x_nwatched;
 	struct watched x_watched[WATCHED_MAX];
-};
+} __attribute__((aligned(512))); /* a shift finds it */
 
 extern struct xp_cpu xp_cpus[XP_CPUS];
-extern uint32_t xp_writes; /* of all CPUs in this run */
+extern struct xp_cpu *xp_mine; /* that of sim_cpu */
+extern uint32_t xp_writes;     /* of all CPUs in this run */
 bool xp_news(const struct xp_cpu *x);
 
 /* ---- Points: where the schedule may turn elsewhere ---- */
+
+/* A run is on in which nobody is asked before xp_ask_at, and nobody looks closely: no tracing, no
+ * exact traces. */
+extern bool xp_quick, xp_quick_sc; /* and memory is sequentially consistent */
+
+/* A point of a CPU that nobody would be asked at; true: it has been passed, and counted. A local
+ * one, whose access may be made by xp_plain_quick(); and one that others may see. */
+static inline bool xp_passes_local(void)
+{
+	if (!xp_quick || sim_in_event || xp_steps + 1 >= xp_ask_at)
+		return false;
+	xp_mine->x_seq++;
+	return true;
+}
+
+static inline bool xp_passes(void)
+{
+	if (!xp_quick || sim_in_event || xp_steps + 1 >= xp_ask_at)
+		return false;
+	xp_steps++;
+	xp_mine->x_seq++;
+	xp_mine->x_after = true;
+	return true;
+}
 
 void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
 void xp_local(enum sim_kind kind, uint64_t addr); /* only this CPU's interrupts can see it */
@@ -86,7 +118,13 @@ bool xp_buffered(unsigned cpu);
 uint64_t xp_buffer_state(unsigned cpu);
 void xp_flush(unsigned cpu);
 void xp_drain(unsigned cpu);
-void xp_wrote(unsigned cpu);
+
+static inline void xp_wrote(unsigned cpu)
+{
+	xp_cpus[cpu].x_writes++;
+	xp_writes++;
+}
+
 void xp_disturbed(void); /* something else ran on this CPU meanwhile */
 
 /* shared.c. */

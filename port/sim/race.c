@@ -31,7 +31,7 @@
  */
 #include "explore.h"
 
-#include "clock.h"
+#include "places.h"
 #include "simint.h"
 
 #include <stdio.h>
@@ -41,15 +41,27 @@ struct xp_clocks xp_clocks;
 static v4 ipi_clock[XP_CPUS];
 static uint32_t ops[XP_CPUS];
 
+#define CLOCK_MAX (UINT32_MAX / 4)
+
 void xp_race_begin(void)
 {
+	v4 past;
+	bool anew = false;
+
+	for (unsigned c = 0; c < XP_CPUS; c++) {
+		past[c] = xp_clocks.now[c][c];
+		anew |= past[c] > CLOCK_MAX;
+	}
+	if (anew)
+		past = (v4){0};
 	memset(&xp_clocks, 0, sizeof(xp_clocks));
 	for (unsigned c = 0; c < XP_CPUS; c++) {
-		xp_clocks.now[c][c] = 1;
+		xp_clocks.now[c] = past;
+		xp_clocks.now[c][c]++;
 		ipi_clock[c] = (v4){0};
 		ops[c] = 0;
 	}
-	xp_places_begin();
+	xp_places_begin(anew);
 	xp_shared_begin();
 	xp_memory_begin();
 }
@@ -63,41 +75,41 @@ static void race(const struct xp_loc *l, unsigned me, uint32_t pc, const char *w
 
 	for (unsigned k = 0; k < 4; k++) {
 		for (unsigned c = 0; c < XP_CPUS; c++) {
-			if (c == me || l->l_clk[k][c] <= now[c])
+			if (c == me || l->l_by[k].b_clk[c] <= now[c])
 				continue;
 			if ((atomic && k >= 2) || (!write && k % 2 == 0))
 				continue;
-			xp_race_found(l->l_addr, me, pc, what, c, l->l_pc[k][c], kind[k]);
+			xp_race_found(l->l_addr, me, pc, what, c, l->l_by[k].b_pc[c], kind[k]);
 		}
 	}
 }
 
 static inline bool any(v4 m)
 {
-	uint64_t u[2];
+	typedef uint64_t v2 __attribute__((vector_size(16)));
+	v2 u = (v2)m;
 
-	memcpy(u, &m, sizeof(u));
 	return (u[0] | u[1]) != 0;
 }
 
 static inline void touch(struct xp_loc *l, unsigned kind, unsigned me, uint32_t pc)
 {
-	l->l_clk[kind][me] = xp_clocks.now[me][me];
-	l->l_pc[kind][me] = pc;
+	l->l_by[kind].b_clk[me] = xp_clocks.now[me][me];
+	l->l_by[kind].b_pc[me] = pc;
 	l->l_cpus |= (uint8_t)(1u << me);
 }
 
 /* An access that races with one of these would be a race. */
 static inline v4 later(const struct xp_loc *l, v4 now, bool atomic, bool write)
 {
-	v4 bad = (v4)(l->l_clk[LC_WRITE] > now);
+	v4 bad = xp_later(l->l_by[LC_WRITE].b_clk, now);
 
 	if (write)
-		bad |= (v4)(l->l_clk[LC_READ] > now);
+		bad |= xp_later(l->l_by[LC_READ].b_clk, now);
 	if (!atomic)
-		bad |= (v4)(l->l_clk[LC_AWRITE] > now);
+		bad |= xp_later(l->l_by[LC_AWRITE].b_clk, now);
 	if (!atomic && write)
-		bad |= (v4)(l->l_clk[LC_AREAD] > now);
+		bad |= xp_later(l->l_by[LC_AREAD].b_clk, now);
 	return bad;
 }
 
@@ -117,25 +129,37 @@ static void look_around(struct xp_loc *l, unsigned me, uint32_t pc, bool atomic,
 	}
 }
 
-static inline void look(struct xp_loc *l, unsigned me, unsigned size, uint32_t pc, bool atomic,
-    bool write)
+static __attribute__((noinline)) void look_again(struct xp_loc *l, unsigned me, unsigned size,
+    uint32_t pc, bool atomic, bool write)
 {
-	if (__builtin_expect(size > l->l_size, 0))
+	if (size > l->l_size)
 		xp_place_grow(l, size);
-	if ((l->l_cpus & ~(1u << me)) != 0 && xp_config.races &&
-	    __builtin_expect(any(later(l, xp_clocks.now[me], atomic, write)), 0))
+	if (xp_config.races && any(later(l, xp_clocks.now[me], atomic, write)))
 		race(l, me, pc, kinds[2 * atomic + write], xp_clocks.now[me]);
-	if (__builtin_expect(l->l_flags & LF_OVERLAPS, 0))
+	if (l->l_flags & LF_OVERLAPS)
 		look_around(l, me, pc, atomic, write);
 }
 
-static inline void plain_one(uint64_t addr, unsigned size, bool write, uint32_t pc)
+/* Does it race? Not if the place is alone in its bytes, and nothing there is later. */
+static inline void look(struct xp_loc *l, unsigned me, unsigned size, uint32_t pc, bool atomic,
+    bool write)
+{
+	if (size > l->l_size || (l->l_flags & LF_OVERLAPS) ||
+	    ((l->l_cpus & ~(XP_NOTED | XP_ODD | 1u << me)) != 0 &&
+		any(later(l, xp_clocks.now[me], atomic, write))))
+		look_again(l, me, size, pc, atomic, write);
+}
+
+static inline __attribute__((always_inline)) void plain_one(uint64_t addr, unsigned size,
+    bool write, uint32_t pc)
 {
 	unsigned me = sim_cpu->ci_index;
 	struct xp_loc *l = xp_place(addr);
 
 	look(l, me, size, pc, false, write);
 	touch(l, write ? LC_WRITE : LC_READ, me, pc);
+	if (write)
+		xp_place_dirty(l, addr, size);
 	if (write && l->l_history)
 		xp_history_forget(l);
 	if (xp_config.exact)
@@ -177,65 +201,43 @@ void xp_device_touched(struct xp_loc *l, bool write)
 	}
 }
 
-void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
+static void one_piece(uint64_t addr, unsigned size, bool write, uint32_t pc)
+{
+	plain_one(addr, size, write, pc);
+}
+
+static __attribute__((noinline)) void plain_slow(uint64_t addr, unsigned size, bool write,
+    uint32_t pc)
 {
 	if (xp_tracing && !sim_in_event)
 		xp_note(write ? XE_WRITE : XE_READ, addr, size, pc, NULL);
-	if (write)
-		xp_dirty(addr, size);
-	if (sim_in_event) {
-		if (xp_in_device())
-			in_pieces(addr, size, write, pc, by_device);
+	if (!sim_in_event && (xp_config.races || xp_config.exact)) {
+		in_pieces(addr, size, write, pc, one_piece);
 		return;
 	}
-	if (!xp_config.races && !xp_config.exact)
-		return;
-	if (__builtin_expect(size <= 8, 1))
-		plain_one(addr, size, write, pc);
+	if (write)
+		xp_dirty(addr, size);
+	if (xp_in_device())
+		in_pieces(addr, size, write, pc, by_device);
+}
+
+void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
+{
+	if (size > 8 || sim_in_event || !xp_quick)
+		plain_slow(addr, size, write, pc);
+	else if (write)
+		plain_one(addr, size, true, pc);
 	else
-		in_pieces(addr, size, write, pc, plain_one);
+		plain_one(addr, size, false, pc);
 }
 
 /* ---- Orders ---- */
 
-static inline v4 join(v4 a, v4 b)
-{
-	v4 more = (v4)(a > b);
-
-	return (a & more) | (b & ~more);
-}
-
-static inline bool acquires(int order)
-{
-	return order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME ||
-	    order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
-}
-
-static inline bool releases(int order)
-{
-	return order >= __ATOMIC_RELEASE;
-}
-
-void xp_acquire(unsigned me, v4 sync, int order)
-{
-	if (acquires(order))
-		xp_clocks.now[me] = join(xp_clocks.now[me], sync);
-	else
-		xp_clocks.pending[me] = join(xp_clocks.pending[me], sync);
-}
-
-/* What a store of that order leaves for those who read it. */
-v4 xp_release(unsigned me, int order)
-{
-	return releases(order) ? xp_clocks.now[me] : xp_clocks.fence[me];
-}
-
 static inline void fingerprint(unsigned me, const struct xp_loc *l, bool write)
 {
-	uint64_t h = (l->l_addr ^ ((uint64_t)l->l_version << 40) ^ ((uint64_t)me << 56)) + write;
+	uint64_t who = ((uint64_t)++ops[me] << 8) + 2 * me + write;
 
-	h = (h ^ ((uint64_t)++ops[me] << 20)) * 0xbf58476d1ce4e5b9ull;
-	xp_fingerprint += h ^ (h >> 29);
+	xp_fingerprint += xp_fold(l->l_addr ^ (uint64_t)l->l_version << 44, who);
 }
 
 /* An atomic access of this CPU to a place. */
@@ -261,12 +263,6 @@ struct xp_loc *xp_atomic(unsigned me, uint64_t addr, unsigned size, bool write, 
 	return l;
 }
 
-/* After a step that others may acquire from, this CPU's clock goes on. */
-void xp_tick(unsigned me)
-{
-	xp_clocks.now[me][me]++;
-}
-
 void xp_fence(int order, uint32_t pc)
 {
 	unsigned me;
@@ -276,15 +272,15 @@ void xp_fence(int order, uint32_t pc)
 	me = sim_cpu->ci_index; /* not before: the point may have been another CPU's turn */
 	if (xp_tracing)
 		xp_note(XE_FENCE, 0, (uint64_t)order, pc, NULL);
-	if (acquires(order))
-		xp_clocks.now[me] = join(xp_clocks.now[me], xp_clocks.pending[me]);
+	if (xp_acquires(order))
+		xp_clocks.now[me] = xp_join(xp_clocks.now[me], xp_clocks.pending[me]);
 	if (order == __ATOMIC_SEQ_CST) {
 		if (xp_config.memory == XP_C11)
 			xp_touch(XA_FENCE, true);
 		xp_drain(me);
-		xp_clocks.now[me] = xp_clocks.seq = join(xp_clocks.now[me], xp_clocks.seq);
+		xp_clocks.now[me] = xp_clocks.seq = xp_join(xp_clocks.now[me], xp_clocks.seq);
 	}
-	if (releases(order)) {
+	if (xp_releases(order)) {
 		xp_clocks.fence[me] = xp_clocks.now[me];
 		xp_tick(me);
 	}
@@ -298,7 +294,7 @@ void xp_race_released(uint64_t addr)
 	xp_drain(me);
 	l = xp_atomic(me, addr, 1, true, 0);
 	l->l_sync = xp_clocks.now[me];
-	xp_dirty(addr, 1);
+	xp_place_dirty(l, addr, 1);
 	if (xp_config.memory == XP_C11)
 		xp_history_add(l, me, 0, l->l_sync, false, 1, addr);
 	xp_tick(me);
@@ -309,7 +305,7 @@ void xp_machine_store(uint64_t addr, uint64_t value)
 	unsigned me = sim_cpu->ci_index;
 	struct xp_loc *l = xp_atomic(me, addr, sizeof(value), true, 0);
 
-	xp_dirty(addr, sizeof(value));
+	xp_place_dirty(l, addr, sizeof(value));
 	l->l_sync = xp_clocks.fence[me];
 	if (xp_config.memory == XP_C11)
 		xp_history_add(l, me, value, l->l_sync, false, sizeof(value), addr);
@@ -320,11 +316,11 @@ void xp_race_ipi_sent(unsigned to)
 {
 	unsigned me = sim_cpu->ci_index;
 
-	ipi_clock[to] = join(ipi_clock[to], xp_clocks.now[me]);
+	ipi_clock[to] = xp_join(ipi_clock[to], xp_clocks.now[me]);
 	xp_tick(me);
 }
 
 void xp_race_ipi_taken(unsigned cpu)
 {
-	xp_clocks.now[cpu] = join(xp_clocks.now[cpu], ipi_clock[cpu]);
+	xp_clocks.now[cpu] = xp_join(xp_clocks.now[cpu], ipi_clock[cpu]);
 }

@@ -10,7 +10,7 @@
  */
 #include "explore.h"
 
-#include "clock.h"
+#include "places.h"
 #include "simint.h"
 
 #include <stdio.h>

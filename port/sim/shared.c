@@ -30,7 +30,7 @@
  *
  * Contexts: a run with xp_config.exact. One host thread. Next: search.c.
  */
-#include "clock.h"
+#include "places.h"
 #include "simint.h"
 
 #include <ithaca/lwp.h>
@@ -62,20 +62,6 @@ static uint32_t ops[ALL_CONTEXTS];
 static uint32_t ncontexts, begun[64];
 static uint32_t taken[XP_CPUS];
 static uint8_t where[LWPS]; /* each lwp went on last, + 1 */
-
-/* The product of two words, its halves folded. */
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 p =
-	    (unsigned __int128)(a ^ 0x9e3779b97f4a7c15ull) * (b ^ 0xbf58476d1ce4e5b9ull);
-
-	return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
-uint64_t xp_mix(uint64_t a, uint64_t b)
-{
-	return mix(mix(a, 0x94d049bb133111ebull), b);
-}
 
 void xp_shared_begin(void)
 {
@@ -151,7 +137,7 @@ static inline void record(uint32_t context, uint64_t what, uint64_t more)
 {
 	uint64_t who = (context_name(context) << 32) + ++ops[context];
 
-	xp_fingerprint += mix(mix(who, what), more);
+	xp_fingerprint += xp_fold(xp_fold(who, what), more);
 }
 
 void xp_seen_outcome(unsigned outcome)

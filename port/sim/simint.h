@@ -35,13 +35,10 @@ struct sim_vcpu {
 	struct sim_pin v_pins[SIM_PINS_MAX];
 };
 
-/* The CPU that the host thread plays at the moment. Changes at every sim_point(). */
-extern struct cpu *sim_cpu;
 extern struct sim_vcpu sim_vcpus[CPU_MAX];
 extern unsigned sim_ncpus;
-extern bool sim_up;       /* the core runs */
-extern bool sim_drawn;    /* and its accesses are points too */
-extern bool sim_in_event; /* a device's turn: no decisions */
+extern bool sim_up;    /* the core runs */
+extern bool sim_drawn; /* and its accesses are points too */
 
 static inline struct sim_vcpu *sim_me(void)
 {

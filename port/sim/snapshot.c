@@ -28,6 +28,7 @@
 #include <sys/mman.h>
 
 #define BLOCK 8u
+#define PIECE 4096u
 #define STACKS_MAX 256u
 #define PARTS_MAX 64u
 
@@ -71,6 +72,25 @@ static void *need(size_t size)
 	return p;
 }
 
+static bool blank(const uint64_t *p, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(*p); i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+/* Most of the data are tables of the explorer's that are still empty, as the image is. */
+static void image_take(char *image, const char *from, size_t size)
+{
+	for (size_t at = 0; at < size; at += PIECE) {
+		size_t n = size - at < PIECE ? size - at : PIECE;
+
+		if (!blank((const uint64_t *)(const void *)(from + at), n))
+			memcpy(image + at, from + at, n);
+	}
+}
+
 static void area_take(struct area *a, uint64_t base, uint64_t end)
 {
 	size_t size;
@@ -80,7 +100,7 @@ static void area_take(struct area *a, uint64_t base, uint64_t end)
 	size = a->a_end - a->a_base;
 	a->a_image = need(size);
 	a->a_stamp = need(size / BLOCK * sizeof(uint32_t));
-	memcpy(a->a_image, (void *)a->a_base, size);
+	image_take(a->a_image, (const char *)a->a_base, size);
 }
 
 static void part_take(void *p, size_t size)

@@ -22,7 +22,7 @@ static void setup(void)
 
 static void body(void *arg)
 {
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 20; i++)
 		hook(arg);
 }
 
@@ -40,5 +40,5 @@ static void check(void)
 SCENARIO(bench_points, "for the bench: some 500 points") = {.cpus = 2,
     .setup = setup,
     .lwps = {{"a", 0, body}, {"b", 1, body}},
-    .devices = {{"raise level", 2, raise, &td[0]}, {"raise message", 2, raise, &td[1]}},
+    .devices = {{"raise level", 8, raise, &td[0]}, {"raise message", 8, raise, &td[1]}},
     .check = check};
