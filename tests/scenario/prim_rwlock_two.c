@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* For exhausting: a reader, a writer, and a handler that reads: I8, I9. */
+#include "dev.h"
+
+#include <ithaca/rwlock.h>
+
+static struct dev dev;
+static struct rwlock rw;
+static unsigned data; /* plain: written by writers, read by readers */
+
+static void look(void)
+{
+	rw_enter(&rw, RW_READER);
+	CHECK(data < 2);
+	rw_exit(&rw);
+}
+
+static void hook(struct dev *d)
+{
+	(void)d;
+	look();
+}
+
+static void setup(void)
+{
+	rw_init(&rw, "rw");
+	dev.d_hook = hook;
+	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
+}
+
+static void reads(void *arg)
+{
+	(void)arg;
+	look();
+	CHECK_EQ(curlwp->l_pri, PRI_KERNEL);
+}
+
+static void writes(void *arg)
+{
+	(void)arg;
+	rw_enter(&rw, RW_WRITER);
+	data++;
+	rw_exit(&rw);
+	CHECK_EQ(curlwp->l_pri, PRI_KERNEL);
+}
+
+static void check(void)
+{
+	dev_check(&dev);
+}
+
+SCENARIO(prim_rwlock_two, "to exhaust: reader, writer and interrupt: I8, I9") = {.cpus = 2,
+    .setup = setup,
+    .lwps = {{"reads", 0, reads}, {"writes", 1, writes}},
+    .devices = {{"raise", 1, dev_raise, &dev}},
+    .bound = 3,
+    .check = check};
