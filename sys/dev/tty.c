@@ -201,14 +201,35 @@ static void line_char(struct tty *t, struct uart *u, char c)
 
 /* ---- Reading ---- */
 
+/* signalled - (n) held: the last Ctrl-C of the queue, and what was typed before it, are taken out;
+ * false: there is none. */
+static bool signalled(struct tty *t)
+{
+	size_t n = t->t_count;
+
+	while (n > 0 && t->t_queue[(t->t_first + n - 1) % TTY_QUEUE] != CTRL_C)
+		n--;
+	t->t_first = (t->t_first + n) % TTY_QUEUE;
+	t->t_count -= n;
+	return n > 0;
+}
+
 unsigned tty_mode(unsigned mode)
 {
+	struct tty *t = &tty;
+	bool again = false;
 	unsigned before;
 
-	mutex_enter(&tty.t_in);
-	before = tty.t_mode;
-	tty.t_mode = mode;
-	mutex_exit(&tty.t_in);
+	mutex_enter(&t->t_in);
+	before = t->t_mode;
+	t->t_mode = mode;
+	if ((mode & TTY_SIGNAL) != 0 && signalled(t)) {
+		atomic_store_explicit(&t->t_interrupted, true, memory_order_relaxed);
+		again = t->t_full;
+	}
+	mutex_exit(&t->t_in);
+	if (again)
+		softint_schedule(t->t_softint);
 	return before;
 }
 

@@ -27,7 +27,8 @@ int tty_attach(void);
 /* tty_attached - there is somebody to read from. Any context. */
 bool tty_attached(void);
 
-/* tty_mode - TTY_*; returns those before. What has arrived is read under the new mode. */
+/* tty_mode - TTY_*; returns those before. What has arrived is read under the new mode: a Ctrl-C
+ * that came a moment before TTY_SIGNAL is one that came a moment after it. */
 unsigned tty_mode(unsigned mode);
 
 /* tty_read - at least one character and at most n, waiting up to `ns` nanoseconds for the first
