@@ -66,6 +66,12 @@ def mode():
     return 'mttcg'
 
 
+@pytest.fixture
+def each():
+    """Of a million, as it is for the model that is shipped, a fifth will do."""
+    return 50000
+
+
 def test_no_such_model():
     made = subprocess.run(['make', '--no-print-directory', 'kernel', 'MODEL=express'],
                           cwd=harness.ROOT, capture_output=True, text=True, check=False)
