@@ -248,11 +248,12 @@ class Card:
             at = following
             assert len(pieces) <= ring.num, 'a chain that loops'
 
-    def _give(self, ring, head, length):
+    def _give(self, ring, head, length, quiet=False):
         self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
         ring.given += 1
         self._set_word(ring.used + 2, ring.given & 0xffff)
-        self._interrupt(ring)
+        if not quiet:
+            self._interrupt(ring)
 
     def _interrupt(self, ring):
         flags = self._word(ring.avail)
@@ -328,8 +329,8 @@ class Card:
         with self.lock:
             self._until(lambda: not any(r.ready() for r in self.rings), timeout)
 
-    def deliver(self, pair, frame, flags=0, header=None, timeout=60):
-        """Give a frame to the machine, through that pair."""
+    def deliver(self, pair, frame, flags=0, header=None, timeout=60, quiet=False):
+        """Give a frame to the machine, through that pair; `quiet`: without an interrupt."""
         ring = self.rings[2 * pair]
         data = (header or struct.pack('<BBHHHHH', flags, 0, 0, 0, 0, 0, 1)) + frame
         with self.lock:
@@ -340,7 +341,7 @@ class Card:
                 assert flags & WRITE
                 memory[at:at + min(length, len(left))] = left[:length]
                 left = left[length:]
-            self._give(ring, head, len(data) - len(left))
+            self._give(ring, head, len(data) - len(left), quiet)
             assert not left, f'{len(left)} bytes too many for the buffer'
 
     def take(self, timeout=60, match=lambda frame: True):
