@@ -148,7 +148,7 @@ def test_ping(pair):
     for addr, sizes in ((host.ADDR, (0, 1, 56, 1472, 1473, 2960, 8000, 20000, 65507)),
                         (host.ADDR6, (0, 1, 56, 1452, 1453, 8000, 20000, 65487))):
         for size in sizes:
-            said = host.run('ping', '-q', '-c', '4', '-i', '0.02', '-w', '30', '-s', str(size),
+            said = host.run('ping', '-q', '-c', '4', '-i', '0.02', '-W', '60', '-s', str(size),
                             addr)
             assert ' 0% packet loss' in said, f'{size} bytes to {addr}:\n{said}'
 
@@ -312,7 +312,7 @@ def test_frames_that_make_no_sense(pair):
     host.run('ip', 'neigh', 'flush', 'dev', host.tap)
     with host.tcp(ECHO) as s:
         pump(s, MB)
-    said = host.run('ping', '-q', '-c', '3', '-i', '0.02', '-w', '30', host.ADDR6)
+    said = host.run('ping', '-q', '-c', '3', '-i', '0.02', '-W', '60', host.ADDR6)
     assert ' 0% packet loss' in said
 
 
