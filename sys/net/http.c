@@ -366,8 +366,8 @@ static bool late(const struct http_conn *hc)
 	switch (hc->hc_state) {
 	case HTTP_READING:
 		return ns > (hc->hc_request.hr_total > 0 ? REQUEST_NS : IDLE_NS);
-	case HTTP_LINGERING:
-		return ns > LINGER_NS;
+	case HTTP_LINGERING: /* what is on its way would be lost with a reset */
+		return ns > (hc->hc_pcb->snd_queuelen > 0 ? IDLE_NS : LINGER_NS);
 	case HTTP_ASKING:
 		return ns > REQUEST_NS;
 	case HTTP_WATCHING:
