@@ -148,9 +148,10 @@ static void softclock_run(struct callout_cpu *w, bool intr)
 	fn(arg);
 
 	witness_return("callout", "", (const void *)(uintptr_t)fn);
-	KASSERT(port_intr_enabled() && curlwp->l_spin_depth == 0,
-	    "callout function %p returned with a spin mutex held or interrupts off",
-	    (void *)(uintptr_t)fn);
+	KASSERT(port_intr_enabled() && curlwp->l_ipl == IPL_SOFTCLOCK && curlwp->l_nopreempt == 0,
+	    "callout function %p returned at level %s, preemption %u, interrupts %s",
+	    (void *)(uintptr_t)fn, spl_name(curlwp->l_ipl), curlwp->l_nopreempt,
+	    port_intr_enabled() ? "on" : "off");
 	port_intr_off();
 	spin_lock(&w->cw_lock);
 	halters = w->cw_halters;

@@ -43,7 +43,6 @@ struct callout_cpu {
 	struct callout *cw_invoking[2];  /* (w) whose function runs */
 	struct lwp *cw_runner;           /* (w) which lwp runs that of cw_invoking[SOFT] */
 	void (*cw_fn)(void *);           /* (w) and what it is */
-	const struct callout *cw_halts;  /* (w) what that function waits for in a halt, or NULL */
 	const struct callout *cw_waking; /* (w) whose halters are being woken */
 	uint64_t cw_woken_ns;            /* (w) when some had been */
 	struct cpu *cw_cpu;              /* (a) */

@@ -22,14 +22,14 @@
  * through others that wait, is the halter. Arming waits for nobody here, so halting is the only way
  * to get there; dropping the interlock is the way out of it. It does not matter who came first: a
  * checked build has every halter wake up now and then (LOOK_NS, doubled each time) and follow the
- * chain from the lwp that runs the function. While the halter looks it lets go of nothing, so a
- * chain that ends in it cannot come undone; and that it was one chain at one time is known when a
- * second walk finds it too. Then the machine stops, and says who waits for what. So that looking
- * does not hide a wakeup that was lost, whoever finds the run over asserts that it was being woken.
- *
- * The other such ring has no lock in it: functions on several CPUs each of which halts the next.
- * Each says in its wheel (cw_halts) whom it waits for, and the halter that looks follows that in
- * the same way.
+ * chain from the lwp that runs the function. Others in it may halt functions themselves, and say
+ * so to the lock checker (witness_halts()); in a ring of functions that halt one another there is
+ * no lock at all. The halter may be one of several readers of a lock, of whom one at most is known
+ * to the lock: the checker knows what the halter holds. While the halter looks it lets go of
+ * nothing, so the last of the chain stays where it is if it is found there a second time, and so
+ * does each before it: the second walk goes from the end. Then the machine stops, and says who
+ * waits for what. So that looking does not hide a wakeup that was lost, whoever finds the run over
+ * asserts that it was being woken.
  *
  * Contexts: thread; callout_halt() and callout_shutdown() may block.
  * Lock order, and what the fields mean: callout.c. Invariants: I10; I8's "no lost wakeup" for
@@ -44,6 +44,7 @@
 #include <ithaca/mutex.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/turnstile.h>
+#include <ithaca/witness_wait.h>
 
 #define LOOK_NS (10 * NS_PER_MS)
 #define LOOK_NS_MAX NS_PER_S
@@ -110,134 +111,127 @@ bool callout_trystop(struct callout *c)
 
 /* ---- A halt that never returns ---- */
 
-/* waits_for_me - what of: `runner` waits for a lock whose holder waits, and so on, and the last of
- * them is the caller's: how many; 0: no. The names are those of the locks and of who waits. */
-static unsigned waits_for_me(struct lwp *runner, const char **locks, const char **lwps)
+/* Whoever runs the function that is halted waits for the next, and so on; the last for curlwp. */
+struct chain {
+	unsigned ch_n;
+	struct lwp *ch_lwp[WAITERS_MAX];
+	const char *ch_lock[WAITERS_MAX]; /* what it waits for; NULL: it halts what the next runs */
+};
+
+/* runner_of - who runs the function of `c`; NULL: nobody. */
+static struct lwp *runner_of(const struct callout *c)
 {
-	struct lwp *l = runner;
-	unsigned n;
-
-	for (n = 0; n < WAITERS_MAX; n++) {
-		lwps[n] = l->l_name;
-		l = turnstile_blocker(l, &locks[n]);
-		if (l == NULL)
-			return 0;
-		if (l == curlwp)
-			return n + 1;
-	}
-	return 0;
-}
-
-/* my_wheel - that whose function the caller is in; NULL: none. */
-static struct callout_cpu *my_wheel(void)
-{
-	struct cpu *ci = curcpu(); /* a softclock lwp stays on its own */
-
-	return curlwp == ci->ci_softint[IPL_SOFTCLOCK].sc_lwp ? ci->ci_callout : NULL;
-}
-
-/* halts - the function that the caller is in, if it is in one, waits for `c`; NULL: no more. */
-static void halts(const struct callout *c)
-{
-	struct callout_cpu *w = my_wheel();
-	bool intr;
-
-	if (!ITHACA_CHECKED || w == NULL)
-		return;
-	intr = port_intr_disable();
-	spin_lock(&w->cw_lock);
-	w->cw_halts = c;
-	callout_unlock(w, intr);
-}
-
-/* halted_by - the wheel whose function that of `w` waits for; NULL: none. */
-static struct callout_cpu *halted_by(struct callout_cpu *w)
-{
-	bool intr = port_intr_disable(), found = false;
-	const struct callout *c;
+	bool intr = port_intr_disable();
+	struct callout_cpu *w;
+	struct lwp *l = NULL;
 	unsigned i;
 
-	spin_lock(&w->cw_lock);
-	c = w->cw_halts;
-	spin_unlock(&w->cw_lock);
-	for (i = 0; c != NULL && i < cpu_count() && !found; i++) {
+	for (i = 0; i < cpu_count() && l == NULL; i++) {
 		w = cpu_lookup(i)->ci_callout;
 		if (w == NULL)
 			continue;
 		spin_lock(&w->cw_lock);
-		found = w->cw_invoking[SOFT] == c;
+		if (w->cw_invoking[SOFT] == c)
+			l = w->cw_runner;
 		spin_unlock(&w->cw_lock);
 	}
 	port_intr_restore(intr);
-	return found ? w : NULL;
+	return l;
 }
 
-/* ring - the function of `w` waits for another's end, and so on, and the last for that which the
- * caller is in: how many functions that is, with the caller's; 0: no. The names are of who runs
- * them. */
-static unsigned ring(struct callout_cpu *w, const char **lwps)
+/* waits_for - whom `l` waits for, and for which lock, NULL if for a function's end. NULL: nobody,
+ * or nobody knows. An interlock is let go of, so nobody waits long for that. */
+static struct lwp *waits_for(struct lwp *l, const char **lock)
 {
-	struct callout_cpu *mine = my_wheel();
+	const void *wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);
+	const struct callout *c;
+	struct lwp *owner;
+
+	*lock = NULL;
+	owner = turnstile_blocker(l, lock);
+	if (*lock == NULL) {
+		c = witness_halted(l);
+		return c != NULL ? runner_of(c) : NULL;
+	}
+	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) != wchan)
+		return NULL;
+	if (witness_holds(wchan)) /* one of several readers, perhaps */
+		return curlwp;
+	return owner != NULL && witness_interlock(owner, wchan) ? NULL : owner;
+}
+
+/* chain_find - does `l`, in the end, wait for curlwp? */
+static bool chain_find(struct lwp *l, struct chain *ch)
+{
 	unsigned n;
 
-	for (n = 0; mine != NULL && w != NULL && n < WAITERS_MAX; n++) {
-		lwps[n] = w->cw_cpu->ci_softint[IPL_SOFTCLOCK].sc_lwp->l_name;
-		if (w == mine)
-			return n + 1;
-		w = halted_by(w);
+	for (n = 0; n < WAITERS_MAX && l != NULL; n++) {
+		ch->ch_lwp[n] = l;
+		l = waits_for(l, &ch->ch_lock[n]);
+		ch->ch_n = n + 1;
+		if (l == curlwp)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-/* halt_look_ring - the function of `c`, which `w` runs, may wait for ours. */
-static void halt_look_ring(const struct callout *c, struct callout_cpu *w)
+/* chain_holds - it is one chain at one time: from its end, each still waits for the next, who does
+ * nothing meanwhile. */
+static bool chain_holds(const struct chain *ch)
 {
-	const char *lwps[WAITERS_MAX];
-	unsigned n, i;
+	unsigned i = ch->ch_n;
+	const struct lwp *next = curlwp;
+	const char *lock;
 
-	if (ring(w, lwps) == 0)
-		return;
-	n = ring(w, lwps); /* found twice, it was there in between */
-	if (n == 0)
-		return;
-	for (i = 0; i < n; i++)
-		kprintf("callout: the function that %s runs halts that which %s runs\n", lwps[i],
-		    lwps[(i + 1) % n]);
-	panic("callout %p: halt by %s never returns: %u functions halt one another in a ring",
-	    (const void *)c, curlwp->l_name, n);
+	while (i-- > 0) {
+		if (waits_for(ch->ch_lwp[i], &lock) != next || lock != ch->ch_lock[i])
+			return false;
+		next = ch->ch_lwp[i];
+	}
+	return true;
+}
+
+static void chain_say(const struct callout *c, const struct chain *ch)
+{
+	const char *next;
+	unsigned i;
+
+	for (i = 0; i < ch->ch_n; i++) {
+		next = i + 1 < ch->ch_n ? ch->ch_lwp[i + 1]->l_name : curlwp->l_name;
+		if (ch->ch_lock[i] != NULL)
+			kprintf("callout %p: %s waits for lock \"%s\", which %s holds\n",
+			    (const void *)c, ch->ch_lwp[i]->l_name, ch->ch_lock[i], next);
+		else
+			kprintf("callout %p: %s halts the function that %s runs\n", (const void *)c,
+			    ch->ch_lwp[i]->l_name, next);
+	}
 }
 
 /* halt_look - the function of `c` still runs: can it ever return? */
 static void halt_look(struct callout *c)
 {
-	const char *locks[WAITERS_MAX], *lwps[WAITERS_MAX];
+	struct chain ch;
 	char symbol[SYMBOL_SIZE];
 	bool intr, waits;
 	struct callout_cpu *w = callout_lock(c, &intr);
 	struct lwp *runner = w->cw_runner;
 	void (*fn)(void *) = w->cw_fn;
-	unsigned n, i;
 
 	waits = runs_elsewhere(w, c);
 	callout_unlock(w, intr);
-	if (!waits)
+	if (!waits || !chain_find(runner, &ch) || !chain_holds(&ch) || runner_of(c) != runner)
 		return;
-	halt_look_ring(c, w);
-	if (waits_for_me(runner, locks, lwps) == 0)
-		return;
-	n = waits_for_me(runner, locks, lwps);
-	w = callout_lock(c, &intr);
-	waits = n != 0 && runs_elsewhere(w, c) && w->cw_runner == runner;
-	callout_unlock(w, intr);
-	if (!waits)
-		return;
-	for (i = 0; i < n; i++)
-		kprintf("callout %p: %s waits for lock \"%s\", which %s holds\n", (void *)c,
-		    lwps[i], locks[i], i + 1 < n ? lwps[i + 1] : curlwp->l_name);
+	chain_say(c, &ch);
 	port_symbol((const void *)(uintptr_t)fn, symbol, sizeof(symbol));
-	panic("callout %p: halt by %s, which holds lock \"%s\", never returns: function %s, run by "
-	      "%s, waits for it; give the lock as interlock, or let go of it",
-	    (void *)c, curlwp->l_name, locks[n - 1], symbol, runner->l_name);
+	if (ch.ch_lock[ch.ch_n - 1] != NULL)
+		panic(
+		    "callout %p: halt by %s, which holds lock \"%s\", never returns: function %s, "
+		    "run by %s, waits for it; give the lock as interlock, or let go of it",
+		    (void *)c, curlwp->l_name, ch.ch_lock[ch.ch_n - 1], symbol, runner->l_name);
+	panic(
+	    "callout %p: halt by %s, of function %s, never returns: %u lwps wait for one another, "
+	    "or halt one another in a ring",
+	    (void *)c, curlwp->l_name, symbol, ch.ch_n + 1);
 }
 
 /* ---- Waiting ---- */
@@ -280,9 +274,9 @@ static void halt_wait(struct callout_cpu *w, struct callout *c, struct mutex *in
 	callout_unlock(w, intr);
 	if (interlock != NULL)
 		mutex_exit(interlock);
-	halts(c);
+	witness_halts(c, interlock);
 	halt_sleep(w, c, look_ns);
-	halts(NULL);
+	witness_halts(NULL, interlock);
 	if (interlock != NULL) {
 		witness_from(interlock);
 		mutex_enter(interlock);
@@ -293,7 +287,7 @@ static bool halt(struct callout *c, struct mutex *interlock, uint32_t shut)
 {
 	struct callout_cpu *w;
 	uint64_t look_ns = LOOK_NS;
-	bool intr, prevented = false;
+	bool intr, prevented = false, waited = false;
 
 	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) && curlwp->l_spin_depth == 0,
 	    "callout %p halted at level %s: it may have to sleep", (void *)c,
@@ -312,10 +306,13 @@ static bool halt(struct callout *c, struct mutex *interlock, uint32_t shut)
 			continue;
 		}
 		halt_wait(w, c, interlock, look_ns, intr);
+		waited = true;
 		if (look_ns < LOOK_NS_MAX)
 			look_ns *= 2;
 	}
 	callout_unlock(w, intr);
+	if (waited) /* not, within a wait, for the callout of its time limit */
+		witness_halts(NULL, NULL);
 	return prevented;
 }
 

@@ -338,7 +338,7 @@ void rw_exit(struct rwlock *rw)
 	struct lwp *l = curlwp;
 	uintptr_t word = word_of(rw), next;
 
-	witness_exit(&rw->rw_class);
+	witness_left(&rw->rw_class, word & RW_OWNED ? word_owner(word) : reader_of(rw));
 	if (word_readers(word) != 0 && reader_of(rw) == l)
 		reader_set(rw, NULL);
 	do {

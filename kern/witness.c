@@ -47,7 +47,9 @@
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
+#include <ithaca/rwlock.h>
 #include <ithaca/sysctl.h>
+#include <ithaca/witness_wait.h>
 
 static _Atomic bool witness_on = true; /* (~) relaxed: a setting */
 
@@ -58,7 +60,8 @@ static bool watching(void)
 
 /* ---- Lists ---- */
 
-static void list_push(struct witness_list *wl, struct mutex *m, const void *place)
+/* False: it is full. */
+static bool list_push(struct witness_list *wl, struct mutex *m, const void *place)
 {
 	unsigned n = WITNESS_GET(wl->wl_n);
 	bool intr;
@@ -68,12 +71,13 @@ static void list_push(struct witness_list *wl, struct mutex *m, const void *plac
 		witness_limit(WITNESS_LIMIT_HELD, WITNESS_HELD_MAX,
 		    "mutexes of a kind held by an lwp: the others are not watched");
 		witness_unlock(intr);
-		return;
+		return false;
 	}
 	WITNESS_SET(wl->wl_held[n].wh_mutex, m);
 	WITNESS_SET(wl->wl_held[n].wh_place, place);
 	WITNESS_SET(wl->wl_held[n].wh_class, (uint16_t)witness_class_of(m));
 	WITNESS_SET(wl->wl_n, n + 1);
+	return true;
 }
 
 static const struct witness_held *list_find(const struct witness_list *wl, const struct mutex *m)
@@ -174,16 +178,23 @@ void witness_hold_at(struct mutex *m, const void *place, bool tried)
 {
 	struct lwp *l = curlwp;
 
-	if (IPL_IS_HARD(m->m_ipl) || !watching())
+	if (IPL_IS_HARD(m->m_ipl))
 		return;
+	if (!watching()) {
+		l->l_witness.w_missed++;
+		return;
+	}
 	if (l->l_witness.w_from[0] == m) {
 		place = l->l_witness.w_from_place[0];
 		l->l_witness.w_from[0] = NULL;
 	}
-	if (!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0)
-		list_push(&l->l_witness.w_adaptive, m, place);
-	else if (tried)
+	if (!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0) {
+		if (list_push(&l->l_witness.w_adaptive, m, place))
+			return;
+	} else if (tried) {
 		context_check(m, place);
+	}
+	l->l_witness.w_missed++;
 }
 
 void witness_from_at(struct mutex *m, const void *place)
@@ -217,7 +228,7 @@ static void stranger(struct mutex *m, const struct lwp *owner, const struct witn
 	if (!witness_begin(WITNESS_STRANGER, c, (uintptr_t)place, &intr))
 		return;
 	witness_say_head("mutex left by another than who holds it");
-	witness_say("  held by lwp \"%s\"\n", owner != NULL ? owner->l_name : "(nobody)");
+	witness_say("  held by lwp \"%s\"\n", owner != NULL ? owner->l_name : "(nobody known)");
 	if (h != NULL)
 		witness_say_held("entered", h);
 	witness_say_mutex("left", c, place);
@@ -241,20 +252,25 @@ static void spin_stranger(struct mutex *m, const void *place)
 	}
 }
 
+void witness_left_at(struct mutex *m, const struct lwp *holder, const void *place)
+{
+	struct witness_lwp *w = &curlwp->l_witness;
+
+	if (list_remove_mutex(&w->w_adaptive, m))
+		return;
+	if (w->w_missed != 0) /* one that it has, and that is not in the list */
+		w->w_missed--;
+	else if (holder != curlwp && watching())
+		stranger(m, holder,
+		    holder != NULL ? list_find(&holder->l_witness.w_adaptive, m) : NULL, place);
+}
+
 void witness_exit_at(struct mutex *m, const void *place)
 {
-	struct lwp *l = curlwp, *owner;
-
-	if (IPL_IS_HARD(m->m_ipl)) { /* mutex_spin_exit() comes next */
+	if (IPL_IS_HARD(m->m_ipl)) /* mutex_spin_exit() comes next */
 		witness_from_at(m, place);
-		return;
-	}
-	if (list_remove_mutex(&l->l_witness.w_adaptive, m) || !watching())
-		return;
-	owner = mutex_owner(m);
-	if (owner != l)
-		stranger(m, owner,
-		    owner != NULL ? list_find(&owner->l_witness.w_adaptive, m) : NULL, place);
+	else
+		witness_left_at(m, mutex_owner(m), place);
 }
 
 /* ---- Spin mutexes. Interrupts off. ---- */
@@ -295,7 +311,7 @@ void witness_spin_hold(struct mutex *m)
 	struct witness_lwp *w = &curlwp->l_witness;
 
 	if (watching())
-		list_push(&w->w_spin, m, w->w_spin_place);
+		(void)list_push(&w->w_spin, m, w->w_spin_place);
 }
 
 void witness_spin_tried_at(struct mutex *m, const void *place)
@@ -355,6 +371,7 @@ void witness_return_slow(const char *what, const char *name, const void *fn)
 {
 	struct witness_lwp *w = &curlwp->l_witness;
 
+	w->w_missed = 0;
 	if (WITNESS_GET(w->w_adaptive.wl_n) != 0)
 		leaks(what, name, fn, &w->w_adaptive);
 	if (WITNESS_GET(w->w_spin.wl_n) != 0)
@@ -374,6 +391,45 @@ void witness_lwp_exit(void)
 	struct lwp *l = curlwp;
 
 	witness_return_slow("lwp", l->l_name, (const void *)(uintptr_t)l->l_fn);
+}
+
+/* ---- Who waits for whom, where no lock says so: for callout_stop.c ---- */
+
+bool witness_holds(const void *lock)
+{
+	const struct witness_list *wl = &curlwp->l_witness.w_adaptive;
+	unsigned i, n = WITNESS_GET(wl->wl_n);
+	const struct mutex *m;
+
+	for (i = 0; i < n; i++) {
+		m = WITNESS_GET(wl->wl_held[i].wh_mutex);
+		/* The class of an rwlock is in the list, and never entered. */
+		if (m == lock ||
+		    (mutex_owner(m) == NULL &&
+			(const char *)m - offsetof(struct rwlock, rw_class) == lock))
+			return true;
+	}
+	return false;
+}
+
+void witness_halts(const struct callout *c, const struct mutex *interlock)
+{
+	struct witness_lwp *w = &curlwp->l_witness;
+
+	WITNESS_SET(w->w_interlock, interlock);
+	/* Release: pairs with the acquire in witness_halted(), for w_interlock. */
+	atomic_store_explicit(&w->w_halts, c, memory_order_release);
+}
+
+const struct callout *witness_halted(struct lwp *l)
+{
+	/* Acquire: pairs with the release in witness_halts(). */
+	return atomic_load_explicit(&l->l_witness.w_halts, memory_order_acquire);
+}
+
+bool witness_interlock(struct lwp *l, const void *lock)
+{
+	return WITNESS_GET(l->l_witness.w_interlock) == lock;
 }
 
 static void dump_lwp(const struct lwp *l, const struct witness_list *wl)

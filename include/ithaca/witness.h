@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct callout;
+struct lwp;
 struct mutex;
 
 #define WITNESS_CLASSES 256 /* names of mutexes, at one level each */
@@ -47,10 +49,14 @@ struct witness_list {
 struct witness_lwp {
 	struct witness_list w_adaptive;
 	struct witness_list w_spin; /* (i) */
+	unsigned w_missed;          /* adaptive mutexes held that are not in the list */
 	/* mutex_enter() of a spin mutex, by an lwp and by a filter on top of it: from where. */
 	const struct mutex *w_from[2];
 	const void *w_from_place[2];
 	const void *w_spin_place;
+	/* callout_halt(): whose function it waits for, without what. witness_wait.h */
+	const struct callout *_Atomic w_halts;   /* (~) release by its lwp, acquire by others */
+	const struct mutex *_Atomic w_interlock; /* (~) relaxed: written before w_halts */
 };
 
 /* The place of a hook: the caller of the function that has the hook in it. */
@@ -61,7 +67,7 @@ struct witness_lwp {
 void witness_mutex_init(struct mutex *m);
 
 /* witness_check_at, witness_hold_at, witness_exit_at, witness_spin_check_at, witness_spin_hold,
- * witness_spin_tried_at, witness_spin_exit_at, witness_sleep_at, witness_from_at,
+ * witness_spin_tried_at, witness_spin_exit_at, witness_sleep_at, witness_from_at, witness_left_at,
  * witness_return_slow - the other half of the hooks below. */
 void witness_check_at(struct mutex *m, const void *place);
 void witness_hold_at(struct mutex *m, const void *place, bool tried);
@@ -72,6 +78,7 @@ void witness_spin_tried_at(struct mutex *m, const void *place);
 void witness_spin_exit_at(struct mutex *m, const void *place);
 void witness_sleep_at(const char *wmesg, const void *place);
 void witness_from_at(struct mutex *m, const void *place);
+void witness_left_at(struct mutex *m, const struct lwp *holder, const void *place);
 void witness_return_slow(const char *what, const char *name, const void *fn);
 
 /* witness_check - mutex_enter() begins: may this lwp take it here? witness_hold - it has it. */
@@ -95,6 +102,13 @@ WITNESS_INLINE void witness_tried(struct mutex *m)
 WITNESS_INLINE void witness_exit(struct mutex *m)
 {
 	witness_exit_at(m, WITNESS_PLACE);
+}
+
+/* witness_left - the same of a lock that is no mutex, and has one for its class: `holder` is who
+ * has it, if that is known. */
+WITNESS_INLINE void witness_left(struct mutex *m, const struct lwp *holder)
+{
+	witness_left_at(m, holder, WITNESS_PLACE);
 }
 
 /* witness_spin_check - mutex_spin_enter(), interrupts off, level not raised yet; then
@@ -158,6 +172,7 @@ struct witness_lwp {
 #define witness_hold(m) ((void)0)
 #define witness_tried(m) ((void)0)
 #define witness_exit(m) ((void)0)
+#define witness_left(m, holder) ((void)0)
 #define witness_spin_check(m) ((void)0)
 #define witness_spin_hold(m) ((void)0)
 #define witness_spin_tried(m) ((void)0)

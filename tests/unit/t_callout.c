@@ -761,6 +761,21 @@ SIM_PANIC(armed_with_a_spin_mutex, 1, "with a spin mutex held")
 	probe_arm(&p, NS_PER_MS);
 }
 
+static void leaves_it_raised(void *arg)
+{
+	(void)arg;
+	(void)splraise(IPL_NET);
+}
+
+SIM_PANIC(function_leaves_the_level_raised, 1, "returned at level net, preemption 0, interrupts on")
+{
+	struct callout c;
+
+	callout_init(&c);
+	callout_reset(&c, NS_PER_MS, leaves_it_raised, NULL);
+	lwp_sleep_ns(5 * NS_PER_MS);
+}
+
 SIM_PANIC(armed_without_a_function, 1, "without a function")
 {
 	struct callout c;

@@ -5,6 +5,8 @@
  */
 #include "tcallout.h"
 
+#include <ithaca/rwlock.h>
+
 SIM_TEST(stop_tells_the_truth, 2, 100)
 {
 	struct probe p;
@@ -355,7 +357,7 @@ static void arms_in_place(void *arg)
 }
 
 /* No lock in it: functions on three CPUs, each of which halts the next. */
-SIM_PANIC(halts_in_a_ring, 3, "3 functions halt one another in a ring")
+SIM_PANIC(halts_in_a_ring, 3, "3 lwps wait for one another, or halt one another in a ring")
 {
 	for (unsigned i = 0; i < 3; i++) {
 		callout_init(&ring[i]);
@@ -383,6 +385,101 @@ SIM_PANIC(halt_at_the_end_of_a_chain, 2, "other waits for lock \"device\", which
 	callout_reset(&c, NS_PER_MS, wants_link, &wait_ns);
 	lwp_sleep_ns(2 * NS_PER_MS);
 	callout_halt(&c, NULL);
+}
+
+/* One of several readers halts, and not the one that the lock knows. */
+static struct rwlock table;
+
+static void reads_for_ever(void *arg)
+{
+	(void)arg;
+	rw_enter(&table, RW_READER);
+	lwp_sleep_ns(100 * NS_PER_S);
+	rw_exit(&table);
+}
+
+static void writes(void *arg)
+{
+	(void)arg;
+	rw_enter(&table, RW_WRITER);
+	rw_exit(&table);
+}
+
+SIM_PANIC(halt_by_a_reader_that_is_not_known, 2, "halt by main, which holds lock \"table\", never")
+{
+	struct callout c;
+
+	rw_init(&table, "table");
+	on_cpu(1, reads_for_ever, NULL, &(struct lwp *){NULL});
+	lwp_sleep_ns(NS_PER_MS);
+	rw_enter(&table, RW_READER);
+	callout_init(&c);
+	callout_reset(&c, NS_PER_MS, writes, NULL);
+	lwp_sleep_ns(5 * NS_PER_MS);
+	callout_halt(&c, NULL);
+	FAIL("the halt returned");
+}
+
+/* Two functions, two locks, two halters: each waits for the next. */
+static void arms_and_halts(void *arg)
+{
+	uint64_t wait_ns = *(uint64_t *)arg;
+	struct callout c;
+
+	callout_init(&c);
+	mutex_enter(&link);
+	callout_reset(&c, NS_PER_MS, wants_dead, &wait_ns);
+	lwp_sleep_ns(2 * NS_PER_MS);
+	callout_halt(&c, NULL);
+	mutex_exit(&link);
+}
+
+SIM_PANIC(halts_and_locks_in_a_ring, 2, "halts the function that softclock/")
+{
+	uint64_t wait_ns = 2 * NS_PER_MS;
+	struct callout c;
+
+	mutex_init(&dead, "device", IPL_SOFTCLOCK);
+	mutex_init(&link, "link", IPL_SOFTCLOCK);
+	callout_init(&c);
+	mutex_enter(&dead);
+	on_cpu(1, arms_and_halts, &wait_ns, &(struct lwp *){NULL});
+	callout_reset(&c, NS_PER_MS, wants_link, &wait_ns);
+	lwp_sleep_ns(2 * NS_PER_MS);
+	callout_halt(&c, NULL);
+	FAIL("the halt returned");
+}
+
+/* The same, but one of them lets go of its lock: there is no ring, whenever anybody looks. */
+static void halts_with_interlock(void *arg)
+{
+	uint64_t wait_ns = *(uint64_t *)arg;
+	struct callout c;
+
+	callout_init(&c);
+	mutex_enter(&link);
+	callout_reset(&c, NS_PER_MS, wants_dead, &wait_ns);
+	lwp_sleep_ns(2 * NS_PER_MS);
+	callout_halt(&c, &link);
+	mutex_exit(&link);
+}
+
+SIM_TEST(interlock_breaks_the_ring, 2, 200)
+{
+	uint64_t wait_ns = sim_random(40 * NS_PER_MS), other_ns = sim_random(40 * NS_PER_MS);
+	struct callout c;
+	struct lwp *l;
+
+	mutex_init(&dead, "device", IPL_SOFTCLOCK);
+	mutex_init(&link, "link", IPL_SOFTCLOCK);
+	callout_init(&c);
+	mutex_enter(&dead);
+	on_cpu(1, halts_with_interlock, &wait_ns, &l);
+	callout_reset(&c, NS_PER_MS + sim_random(40 * NS_PER_MS), wants_link, &other_ns);
+	lwp_sleep_ns(2 * NS_PER_MS + sim_random(40 * NS_PER_MS));
+	callout_halt(&c, NULL);
+	mutex_exit(&dead);
+	lwp_join(l);
 }
 
 /* None of these is that: a lock of the halter that nobody wants, a lock that another holds and

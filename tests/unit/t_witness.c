@@ -13,6 +13,7 @@
 #include <ithaca/lwp.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
+#include <ithaca/rwlock.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
 #include <ithaca/sysctl.h>
@@ -410,6 +411,76 @@ SIM_PANIC(left_by_another, 1, "held by lwp \"main\"")
 	mutex_enter(&a);
 	CHECK_EQ(lwp_create("stranger", PRI_KERNEL, NULL, LWP_JOINABLE, leave, &a, &l), 0);
 	lwp_join(l);
+}
+
+static struct rwlock table;
+
+static void leave_table(void *unused)
+{
+	(void)unused;
+	rw_exit(&table);
+}
+
+static void hold_and_let_leave(enum rw_op op)
+{
+	EXPECT_WITNESS();
+	rw_init(&table, "table");
+	rw_enter(&table, op);
+	CHECK_EQ(lwp_create("stranger", PRI_KERNEL, NULL, 0, leave_table, NULL, NULL), 0);
+	lwp_sleep_ns(NS_PER_MS);
+}
+
+SIM_PANIC(rwlock_left_by_another, 1, "held by lwp \"main\"\n  entered \"table\"")
+{
+	hold_and_let_leave(RW_WRITER);
+}
+
+SIM_TEST(rwlock_left_by_no_reader, 1, 0)
+{
+	NEEDS_CHECKED();
+	hold_and_let_leave(RW_READER);
+	CHECK_EQ(count("strangers"), 1);
+	CHECK_HAS(sim_console(), "held by lwp \"main\"\n  entered \"table\"");
+}
+
+static void read_table(void *unused)
+{
+	(void)unused;
+	rw_enter(&table, RW_READER);
+	lwp_sleep_ns(NS_PER_S);
+	rw_exit(&table);
+}
+
+/* What was entered while nobody watched, or while the list was full, is not a stranger's; nor is a
+ * reader beside the one that the lock knows. */
+SIM_TEST(entered_unwatched, 1, 0)
+{
+	unsigned i;
+
+	NEEDS_CHECKED();
+	init_abc(IPL_NONE);
+	rw_init(&table, "table");
+	CHECK_EQ(lwp_create("reader", PRI_KERNEL, NULL, 0, read_table, NULL, NULL), 0);
+	lwp_sleep_ns(NS_PER_MS);
+	CHECK_EQ(sysctl_write("debug.witness.enabled", "0"), 0);
+	rw_enter(&table, RW_READER);
+	mutex_enter(&a);
+	CHECK_EQ(sysctl_write("debug.witness.enabled", "1"), 0);
+	mutex_enter(&b);
+	mutex_exit(&b);
+	rw_exit(&table);
+	mutex_exit(&a);
+	for (i = 0; i < WITNESS_HELD_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "n%u", i);
+		mutex_init(&many[i], names[i], IPL_NONE);
+		mutex_enter(&many[i]);
+	}
+	rw_enter(&table, RW_READER);
+	rw_exit(&table);
+	while (i-- > 0)
+		mutex_exit(&many[i]);
+	CHECK_EQ(count("strangers"), 0);
+	CHECK_EQ(count("reports"), 0);
 }
 
 static bool spin_held_by_other(void *m)
