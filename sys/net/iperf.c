@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * iperf.c - the other end of `iperf3 -c`: how fast is TCP, from here or to here.
+ * iperf.c - the other end of `iperf3 -c`: how fast is TCP, or UDP, from here or to here.
  *
  * The protocol is what iperf 3 does, written down from what it sends. All connections come to one
  * port and begin with a cookie of 37 bytes. The first is the control connection of a test; those
@@ -16,15 +16,16 @@
  *	IPERF_DONE			(the end)
  *
  * Either the client's streams bring bytes, which are thrown away, or (-R) they are sent zeros for
- * as long as they take them. One test at a time; TCP; up to STREAMS_MAX streams: anything else is
- * refused in the protocol's own words. A client who says nothing for IDLE_MAX seconds when it is
- * his turn is dropped.
+ * as long as they take them. Streams over UDP (-u) are iperf_udp.c's. One test at a time, up to
+ * IPERF_STREAMS_MAX streams: anything else is refused in the protocol's own words. A client who
+ * says nothing for IDLE_MAX seconds when it is his turn is dropped.
  *
  * Contexts: callbacks of lwIP, the core lock held. Lock: the core lock; all that is here is under
- * it. Not for: UDP, both ways at once. Read next: services.c, for a smaller one.
+ * it. Not for: both ways at once. Read next: iperf_udp.c; services.c, for a smaller one.
  */
-#include "core.h"
+#include "iperf.h"
 
+#include "core.h"
 #include "mem/kmem.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
@@ -34,11 +35,9 @@
 #include <lwip/tcp.h>
 #include <stdlib.h>
 
-#define PORT 5201
 #define COOKIE 37
-#define TEXT_MAX 8192 /* of a text of JSON; results have about 200 bytes a stream */
-#define STREAMS_MAX 16
-#define IDLE_MAX 30 /* seconds */
+#define TEXT_MAX 8192 /* of a text of JSON; results have at most 300 bytes a stream */
+#define IDLE_MAX 30   /* seconds */
 #define ZEROS 16384
 
 enum {
@@ -78,22 +77,25 @@ static struct {
 	unsigned count;
 	enum phase phase;
 	unsigned parallel;
-	bool reverse;
+	bool reverse, udp;
 	uint64_t begun_ns, ended_ns;
 	uint32_t have, want; /* of the text: bytes that came; its length once 4 have */
 	char text[TEXT_MAX + 1];
 } test;
 
 static const char zeros[ZEROS];
-static uint64_t tests_done, tests_refused, bytes_in, bytes_out;
+static uint64_t tests_done, tests_refused;
+uint64_t iperf_bytes_in, iperf_bytes_out;
 
 /* ---- Connections ---- */
 
-static err_t drop(struct conn *co)
+/* hang_up - its connection goes; what it has counted stays. */
+static err_t hang_up(struct conn *co)
 {
 	struct tcp_pcb *pcb = co->co_pcb;
 	err_t err = ERR_OK;
 
+	co->co_pcb = NULL;
 	if (pcb != NULL) {
 		tcp_arg(pcb, NULL);
 		tcp_recv(pcb, NULL);
@@ -105,6 +107,13 @@ static err_t drop(struct conn *co)
 			err = ERR_ABRT;
 		}
 	}
+	return err;
+}
+
+static err_t drop(struct conn *co)
+{
+	err_t err = hang_up(co);
+
 	kmem_free(co, sizeof(*co));
 	return err;
 }
@@ -121,6 +130,7 @@ static err_t end_test(const struct conn *self)
 		if (co == self)
 			err = one;
 	}
+	iperf_udp_end();
 	co = test.control;
 	test.control = NULL;
 	test.streams = NULL;
@@ -130,6 +140,9 @@ static err_t end_test(const struct conn *self)
 
 static err_t leave(struct conn *co)
 {
+	/* Streams may go when their time is over; the results are still to come. */
+	if (co->co_stream && (test.phase == RESULTS || test.phase == DONE))
+		return hang_up(co);
 	return co->co_stream || co == test.control ? end_test(co) : drop(co);
 }
 
@@ -174,14 +187,14 @@ static const char *value(const char *text, const char *name)
 	return NULL;
 }
 
-static unsigned number(const char *text, const char *name, unsigned otherwise)
+static uint64_t number(const char *text, const char *name, uint64_t otherwise)
 {
 	const char *v = value(text, name);
-	unsigned n = 0;
+	uint64_t n = 0;
 
 	if (v == NULL || *v < '0' || *v > '9')
 		return otherwise;
-	for (; *v >= '0' && *v <= '9' && n < 100000000; v++)
+	for (; *v >= '0' && *v <= '9' && n < UINT64_MAX / 100; v++)
 		n = n * 10 + (unsigned)(*v - '0');
 	return n;
 }
@@ -193,28 +206,43 @@ static bool is_true(const char *text, const char *name)
 	return v != NULL && strncmp(v, "true", 4) == 0;
 }
 
+/* counts - of the n-th stream; `co` is it, unless it is by UDP. False: there is none. */
+static bool counts(unsigned n, const struct conn *co, struct iperf_udp_counts *uc)
+{
+	if (test.udp)
+		return iperf_udp_counts(n, uc);
+	*uc = (struct iperf_udp_counts){.uc_bytes = co != NULL ? co->co_bytes : 0};
+	return co != NULL;
+}
+
 /* results - ours, in the room of theirs, whose names for the streams are taken over. */
 static void results(struct conn *co)
 {
 	static char out[TEXT_MAX];
 	uint64_t ms = (test.ended_ns - test.begun_ns) / NS_PER_MS;
 	const char *at = value(test.text, "streams");
+	const struct conn *st = test.streams;
+	struct iperf_udp_counts uc;
 	unsigned id = 0;
 	uint8_t head[4];
 	size_t n = (size_t)ksnprintf(out, sizeof(out),
 	    "{\"cpu_util_total\":0,\"cpu_util_user\":0,\"cpu_util_system\":0,"
 	    "\"sender_has_retransmits\":0,\"streams\":[");
 
-	for (struct conn *st = test.streams; st != NULL; st = st->co_next) {
+	for (unsigned i = 0; counts(i, st, &uc); i++) {
 		/* Each stream of theirs has its "id"; where that lacks, the next in a row. */
 		at = at != NULL ? value(at, "id") : NULL;
 		id = at != NULL && *at >= '0' && *at <= '9' ? (unsigned)atoi(at) : id + 1;
 		n += (size_t)ksnprintf(out + n, sizeof(out) - n,
-		    "%s{\"id\":%u,\"bytes\":%llu,\"retransmits\":-1,\"jitter\":0,\"errors\":0,"
-		    "\"omitted_errors\":0,\"packets\":0,\"omitted_packets\":0,\"start_time\":0,"
-		    "\"end_time\":%llu.%03llu}",
-		    st == test.streams ? "" : ",", id, (unsigned long long)st->co_bytes,
+		    "%s{\"id\":%u,\"bytes\":%llu,\"retransmits\":-1,\"jitter\":%llu.%09llu,"
+		    "\"errors\":%llu,\"omitted_errors\":0,\"packets\":%llu,\"omitted_packets\":0,"
+		    "\"start_time\":0,\"end_time\":%llu.%03llu}",
+		    i == 0 ? "" : ",", id, (unsigned long long)uc.uc_bytes,
+		    (unsigned long long)(uc.uc_jitter_ns / NS_PER_S),
+		    (unsigned long long)(uc.uc_jitter_ns % NS_PER_S),
+		    (unsigned long long)uc.uc_lost, (unsigned long long)uc.uc_packets,
 		    (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+		st = st != NULL ? st->co_next : NULL;
 	}
 	n += (size_t)ksnprintf(out + n, sizeof(out) - n, "]}");
 	KASSERT(n < sizeof(out), "results of %zu bytes", n);
@@ -242,7 +270,7 @@ static err_t sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	(void)pcb;
 	co->co_bytes += len;
-	bytes_out += len;
+	iperf_bytes_out += len;
 	if (test.phase == END)
 		fill(co);
 	return ERR_OK;
@@ -254,6 +282,8 @@ static void start(void)
 	say_state(test.control, TEST_RUNNING);
 	test.phase = END;
 	test.begun_ns = clock_ns();
+	if (test.udp)
+		iperf_udp_run();
 	for (struct conn *co = test.streams; co != NULL && test.reverse; co = co->co_next) {
 		tcp_sent(co->co_pcb, sent);
 		fill(co);
@@ -273,16 +303,37 @@ static err_t join(struct conn *co)
 	return ERR_OK;
 }
 
+/*
+ * stop - the client says that the time is over. Where we sent, our side is closed: he may wait for
+ * a whole block of a stream, and would only then look for what we say on the control connection.
+ */
+static void stop(void)
+{
+	test.ended_ns = clock_ns();
+	iperf_udp_stop();
+	for (struct conn *co = test.streams; co != NULL && test.reverse; co = co->co_next)
+		(void)tcp_shutdown(co->co_pcb, 0, 1); /* without memory lwIP tries again */
+}
+
 /* ---- Control ---- */
 
 static err_t parameters(struct conn *co)
 {
-	if (!is_true(test.text, "tcp") || is_true(test.text, "bidirectional"))
+	uint64_t parallel = number(test.text, "parallel", 1);
+	struct iperf_udp_plan plan = {.up_reverse = is_true(test.text, "reverse"),
+	    .up_wide = number(test.text, "udp_counters_64bit", 0) != 0,
+	    .up_length = number(test.text, "len", 1448),
+	    .up_bandwidth = number(test.text, "bandwidth", 0)};
+
+	test.udp = is_true(test.text, "udp");
+	if (test.udp == is_true(test.text, "tcp") || is_true(test.text, "bidirectional"))
 		return refuse(co, WHY_NOT_HERE);
-	test.parallel = number(test.text, "parallel", 1);
-	test.reverse = is_true(test.text, "reverse");
-	if (test.parallel < 1 || test.parallel > STREAMS_MAX)
+	if (parallel < 1 || parallel > IPERF_STREAMS_MAX)
 		return refuse(co, WHY_TOO_MANY);
+	plan.up_parallel = test.parallel = (unsigned)parallel;
+	test.reverse = plan.up_reverse;
+	if (test.udp && iperf_udp_begin(&plan, start) != 0)
+		return refuse(co, WHY_NOT_HERE);
 	test.phase = STREAMS;
 	say_state(co, CREATE_STREAMS);
 	return ERR_OK;
@@ -331,7 +382,7 @@ static err_t control_byte(struct conn *co, uint8_t byte, bool *gone)
 		return ERR_OK;
 	case END:
 		if (byte == TEST_END) {
-			test.ended_ns = clock_ns();
+			stop();
 			expect_text(RESULTS);
 			say_state(co, EXCHANGE_RESULTS);
 			return ERR_OK;
@@ -350,6 +401,9 @@ static err_t control_byte(struct conn *co, uint8_t byte, bool *gone)
 /* introduced - the cookie is whole: who is it? */
 static err_t introduced(struct conn *co, bool *gone)
 {
+	/* Of a test that has but its goodbye to say nobody needs the rest. */
+	if (test.control != NULL && test.phase == DONE)
+		(void)end_test(NULL);
 	if (test.control == NULL) {
 		test.control = co;
 		test.count = 0;
@@ -357,7 +411,8 @@ static err_t introduced(struct conn *co, bool *gone)
 		say_state(co, PARAM_EXCHANGE);
 		return ERR_OK;
 	}
-	if (test.phase == STREAMS && memcmp(co->co_cookie, test.control->co_cookie, COOKIE) == 0)
+	if (test.phase == STREAMS && !test.udp &&
+	    memcmp(co->co_cookie, test.control->co_cookie, COOKIE) == 0)
 		return join(co);
 	*gone = true;
 	tests_refused++;
@@ -377,7 +432,7 @@ static err_t take(struct conn *co, const struct pbuf *p)
 
 			if (co->co_stream) {
 				co->co_bytes += (u16_t)(q->len - i);
-				bytes_in += (u16_t)(q->len - i);
+				iperf_bytes_in += (u16_t)(q->len - i);
 				break;
 			}
 			if (co->co_have < COOKIE) {
@@ -471,19 +526,21 @@ static uint64_t read_count(struct sysctl *sy)
 static struct sysctl nodes[] = {
     NODE("net.iperf.tests", "tests that came to their end", tests_done),
     NODE("net.iperf.refused", "tests and connections refused", tests_refused),
-    NODE("net.iperf.bytes_in", "bytes received in tests", bytes_in),
-    NODE("net.iperf.bytes_out", "bytes sent in tests, and acknowledged", bytes_out),
+    NODE("net.iperf.bytes_in", "bytes received in tests", iperf_bytes_in),
+    NODE("net.iperf.bytes_out", "bytes sent in tests, and acknowledged if by TCP", iperf_bytes_out),
 };
 
 void net_iperf_start(void)
 {
 	struct tcp_pcb *pcb, *l = NULL;
-	int error;
+	int error = iperf_udp_init();
 
+	if (error != 0)
+		kprintf("net: iperf's streams over UDP: %s\n", errno_name(error));
 	net_enter();
 	pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
-	if (pcb != NULL && tcp_bind(pcb, IP_ANY_TYPE, PORT) == ERR_OK)
-		l = tcp_listen_with_backlog(pcb, STREAMS_MAX);
+	if (pcb != NULL && tcp_bind(pcb, IP_ANY_TYPE, IPERF_PORT) == ERR_OK)
+		l = tcp_listen_with_backlog(pcb, IPERF_STREAMS_MAX);
 	if (l != NULL)
 		tcp_accept(l, accepted);
 	net_exit();

@@ -5,8 +5,10 @@ captures, and that nothing is kept when it is over. Both cards, where it matters
 import json
 import os
 import re
+import shutil
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -401,7 +403,9 @@ def test_iperf_counts_what_went(boot, reverse, parallel):
 def test_iperf_refuses_what_it_cannot(boot):
     port = free_port()
     m = online(boot, [f'{port}:5201'])
-    assert iperf(m, port, want=b'"udp":true') == 13
+    assert iperf(m, port, want=b'"time":10') == 13
+    assert iperf(m, port, want=b'"udp":true,"len":15') == 13
+    assert iperf(m, port, want=b'"udp":true,"len":65508') == 13
     assert iperf(m, port, want=b'"tcp":true,"bidirectional":true') == 13
     assert iperf(m, port, parallel=17) == 6
     # One test at a time: while one has begun, another is sent away, and the first goes on.
@@ -411,7 +415,7 @@ def test_iperf_refuses_what_it_cannot(boot):
         assert iperf(m, port) == 255
         first.sendall(struct.pack('!I', 1 << 20))  # a text longer than anybody's
         assert first.recv(1) == b'\xfe'
-    assert m.sysctl('net.iperf.refused') == 5
+    assert m.sysctl('net.iperf.refused') == 7
     assert iperf(m, port, total=1000)['streams'][0]['bytes'] == 1000
     assert m.poweroff() == 0
 
@@ -459,11 +463,22 @@ def frames(data):
     return out
 
 
+def read_by_tshark(path, *fields):
+    """What tshark finds in each frame of a file; None: it is not installed."""
+    if shutil.which('tshark') is None:
+        return None
+    done = subprocess.run(['tshark', '-n', '-r', path, '-T', 'fields',
+                           *(w for f in fields for w in ('-e', f))],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [line.split('\t') for line in done.stdout.splitlines()]
+
+
 def to_loopback(f):
     return f[:12] == bytes(12) and f[12:14] == b'\x08\x00'
 
 
-def test_a_capture_over_the_network(boot):
+def test_a_capture_over_the_network(boot, tmp_path):
     port, udp = free_port(), free_port()
     m = online(boot, [f'{port}:{PCAP}', f'udp:{udp}:{ECHO}'])
     m.ok('tcpdump -l on')
@@ -494,6 +509,18 @@ def test_a_capture_over_the_network(boot):
         assert len(same) == 2, n  # there and back
     assert len(to_itself) == 4
     assert not any(struct.pack('!H', PCAP) in f[34:38] for f in all_frames if f[23:24] == b'\x06')
+    file = tmp_path / 'frames.pcap'
+    # A frame that has not come to its end is none for tshark.
+    file.write_bytes(got[:24 + sum(16 + len(f) for f in all_frames)])
+    rows = read_by_tshark(file, 'frame.len', 'udp.dstport', 'udp.length', 'icmp.type',
+                          'frame.time_epoch', '_ws.malformed')
+    if rows is not None:
+        assert [int(r[0]) for r in rows] == [len(f) for f in all_frames]
+        asked = [int(r[2]) for r in rows if r[1] == str(ECHO)]
+        assert asked == [8 + 100 + n for n in range(50)]
+        assert [r[3] for r in rows if r[3]] == ['8', '0', '8', '0']
+        times = [float(r[4]) for r in rows]
+        assert times == sorted(times) and not any(r[5] for r in rows)
     settle(m, lambda: 'ESTABLISHED' in m.ok('netstat'), False)
     m.ok('sleep 0.2')
     assert m.poweroff() == 0

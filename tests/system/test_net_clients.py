@@ -4,6 +4,7 @@ make no sense, and a card whose cable is pulled, that is reset or taken away, un
 each, every buffer is back where it was."""
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -216,6 +217,60 @@ def test_a_thousand_connections(pair):
     deadline = time.monotonic() + 60
     while connections(m) > 0:
         assert time.monotonic() < deadline, m.ok('netstat')
+
+
+# ---------------------------------------------------------------- iperf3
+
+def iperf3(host, *words, addr=None):
+    """What the client says at its end."""
+    said = json.loads(host.run('iperf3', '-c', addr or host.ADDR, '-J', *words))
+    assert 'error' not in said, said
+    return said['end']
+
+
+def test_iperf3(pair):
+    m, host = pair
+    if net_host.missing('iperf3'):
+        pytest.skip('iperf3 is not installed; tools/setup check does it')
+
+    def over():
+        """Nothing more comes or goes: each connection has had its end from the client."""
+        deadline = time.monotonic() + 60
+        while any(r['local'].endswith(':5201') and r['state'] not in ('TIME_WAIT', 'LAST_ACK')
+                  for r in m.table('netstat', 'proto')):
+            assert time.monotonic() < deadline, m.ok('netstat')
+
+    def counted(*words, addr=None):
+        """The client's sums, and the bytes that the machine counted meanwhile, in and out."""
+        before = [m.sysctl(f'net.iperf.bytes_{way}') for way in ('in', 'out')]
+        end = iperf3(host, *words, addr=addr)
+        over()
+        return (end['sum_sent'], end['sum_received'],
+                *(m.sysctl(f'net.iperf.bytes_{way}') - n
+                  for way, n in zip(('in', 'out'), before)))
+
+    # The end of a test does not wait for what is on the way, and may overtake it by another queue:
+    # the receiver counts no more than was sent, and says what it counted by then.
+    total = 0
+    for words in (['-n', '4M'], ['-P', '4', '-n', '2M']):
+        sent, got, came, went = counted(*words)
+        assert got['bytes'] <= sent['bytes'] and got['bytes'] <= came and went == 0
+        total += got['bytes']
+        sent, got, came, went = counted('-R', *words)
+        assert got['bytes'] >= 2 * MB and 0 < sent['bytes'] <= went and came == 0
+    for words, addr in ((['-b', '20M', '-n', '1M'], host.ADDR),
+                        (['-b', '5M', '-P', '3', '-n', '100K', '-l', '4000'], host.ADDR),
+                        (['-b', '0', '-n', '1M', '--udp-counters-64bit'], host.ADDR6)):
+        sent, got, came, went = counted('-u', *words, addr=addr)
+        assert got['bytes'] <= came <= sent['bytes'] and went == 0
+        assert got['packets'] <= sent['packets'] and got['jitter_ms'] >= 0
+        total += got['bytes']
+        assert (got['packets'] - got['lost_packets']) * sent['bytes'] == \
+            got['bytes'] * sent['packets']
+        sent, got, came, went = counted('-u', '-R', *words, addr=addr)
+        assert 0 < got['bytes'] <= sent['bytes'] == went and came == 0
+        assert 0 < got['packets'] <= sent['packets'] and got['jitter_ms'] >= 0
+    assert total > 0 and m.sysctl('net.iperf.tests') == 10
 
 
 def test_ports(pair):
