@@ -150,7 +150,7 @@ static void softclock_run(struct callout_cpu *w, bool intr)
 	witness_return("callout", "", (const void *)(uintptr_t)fn);
 	KASSERT(port_intr_enabled() && curlwp->l_ipl == IPL_SOFTCLOCK && curlwp->l_nopreempt == 0,
 	    "callout function %p returned at level %s, preemption %u, interrupts %s",
-	    (void *)(uintptr_t)fn, spl_name(curlwp->l_ipl), curlwp->l_nopreempt,
+	    (void *)(uintptr_t)fn, spl_name(spl_now()), curlwp->l_nopreempt,
 	    port_intr_enabled() ? "on" : "off");
 	port_intr_off();
 	spin_lock(&w->cw_lock);
@@ -433,10 +433,10 @@ static __attribute__((noinline)) bool arm_slow(struct callout *c, uint64_t when_
 /* arm_check - what must be true of whoever arms. */
 static inline void arm_check(const struct callout *c)
 {
-	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) && curlwp->l_spin_depth == 0,
+	KASSERT(!IPL_IS_HARD(spl_now()),
 	    "callout %p armed at level %s: not from a filter or with a spin mutex held; "
 	    "that is callout_schedule_deferred()",
-	    (const void *)c, spl_name(curlwp->l_ipl));
+	    (const void *)c, spl_name(spl_now()));
 }
 
 /* arm_lock - is it one for the short way: not armed, of this CPU, nothing special, and due after

@@ -289,9 +289,8 @@ static bool halt(struct callout *c, struct mutex *interlock, uint32_t shut)
 	uint64_t look_ns = LOOK_NS;
 	bool intr, prevented = false, waited = false;
 
-	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) && curlwp->l_spin_depth == 0,
-	    "callout %p halted at level %s: it may have to sleep", (void *)c,
-	    spl_name(curlwp->l_ipl));
+	KASSERT(!IPL_IS_HARD(spl_now()), "callout %p halted at level %s: it may have to sleep",
+	    (void *)c, spl_name(spl_now()));
 	KASSERT(interlock == NULL || mutex_owned(interlock),
 	    "callout %p halted with an interlock that the caller does not hold", (void *)c);
 	for (;;) {

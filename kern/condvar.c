@@ -45,7 +45,7 @@ static int cv_wait_until(struct condvar *cv, struct mutex *m, uint64_t deadline_
 	bool intr;
 	int error;
 
-	KASSERT(!IPL_IS_HARD(m->m_ipl) || (!MODEL_MAY_BLOCK && curlwp->l_spin_depth == 1),
+	KASSERT(!IPL_IS_HARD(m->m_ipl) || (!MODEL_MAY_BLOCK && spins_held() == 1),
 	    "condvar %s waits with spin mutex %s", cv->cv_name, m->m_name);
 	KASSERT(mutex_owned(m), "condvar %s waits without %s", cv->cv_name, m->m_name);
 	atomic_fetch_add_explicit(&cv->cv_waiters, 1, memory_order_relaxed);

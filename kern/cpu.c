@@ -115,7 +115,7 @@ void cpu_call(struct cpu *ci, void (*fn)(void *), void *arg)
 	struct cpu_call cc = {NULL, fn, arg, false};
 	bool intr;
 
-	KASSERT(!IPL_IS_HARD(curlwp->l_ipl), "cpu_call at level %s", spl_name(curlwp->l_ipl));
+	KASSERT(!IPL_IS_HARD(spl_now()), "cpu_call at level %s", spl_name(spl_now()));
 	intr = port_intr_disable();
 	if (ci == curcpu()) {
 		fn(arg);

@@ -122,8 +122,9 @@ static void __attribute__((noreturn)) neighbour_hangs(struct cpu *ci, uint64_t n
 	atomic_store_explicit(&suspect, ci, memory_order_relaxed);
 	panic("heartbeat: cpu%u takes no interrupts for %llu ms%s: lwp \"%s\" at level %s%s%s",
 	    ci->ci_index, (unsigned long long)(ns / NS_PER_MS),
-	    answers ? ", but executes" : ", and does not answer", l->l_name, spl_name(l->l_ipl),
-	    ih != NULL ? ", handler " : "", ih != NULL ? ih->ih_name : "");
+	    answers ? ", but executes" : ", and does not answer", l->l_name,
+	    spl_name(cpu_ipl(ci, l)), ih != NULL ? ", handler " : "",
+	    ih != NULL ? ih->ih_name : "");
 }
 
 static void watch_neighbour(struct heartbeat *hb, struct cpu *next, uint64_t now_ns, uint64_t limit)
@@ -331,8 +332,8 @@ static void heartbeat_dump(void)
 	kprintf("cpu%u, which hangs:\n", ci->ci_index);
 	for (l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	     l != NULL && depth < IPL_COUNT; l = l->l_pinned, depth++)
-		kprintf("  lwp \"%s\" at level %s, running %s\n", l->l_name, spl_name(l->l_ipl),
-		    what_name(l));
+		kprintf("  lwp \"%s\" at level %s, running %s\n", l->l_name,
+		    spl_name(depth == 0 ? cpu_ipl(ci, l) : l->l_ipl), what_name(l));
 	port_backtrace_cpu(ci);
 }
 

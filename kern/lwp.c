@@ -182,8 +182,8 @@ void lwp_park(void)
 
 	model_blocks(l->l_wmesg);
 	witness_sleep(l->l_wmesg);
-	KASSERT(!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0, "%s blocks at level %s on %s",
-	    l->l_name, spl_name(l->l_ipl), l->l_wmesg ? l->l_wmesg : "?");
+	KASSERT(!IPL_IS_HARD(spl_now()), "%s blocks at level %s on %s", l->l_name,
+	    spl_name(spl_now()), l->l_wmesg ? l->l_wmesg : "?");
 	KASSERT(l->l_nopreempt == 0, "%s blocks on %s with preemption disabled", l->l_name,
 	    l->l_wmesg ? l->l_wmesg : "?");
 	KASSERT(!(l->l_flags & LWP_IDLE), "the idle lwp blocks on %s", l->l_wmesg);
@@ -219,8 +219,10 @@ void lwp_unpark(struct lwp *l)
 
 void lwp_yield(void)
 {
-	bool intr = port_intr_disable();
+	bool intr;
 
+	KASSERT(spins_held() == 0, "%s yields with a spin mutex held", curlwp->l_name);
+	intr = port_intr_disable();
 	sched_yield();
 	intr_return(intr);
 }
@@ -269,8 +271,8 @@ void lwp_exit(void)
 	struct cpu *ci;
 
 	witness_lwp_exit();
-	KASSERT(l->l_ipl == IPL_NONE && l->l_nopreempt == 0, "%s exits at level %s", l->l_name,
-	    spl_name(l->l_ipl));
+	KASSERT(spl_now() == IPL_NONE && l->l_nopreempt == 0, "%s exits at level %s", l->l_name,
+	    spl_name(spl_now()));
 	KASSERT(list_empty(&l->l_lent), "%s exits and keeps others waiting", l->l_name);
 	(void)port_intr_disable();
 	if (!(l->l_flags & LWP_JOINABLE))

@@ -25,7 +25,34 @@
  *
  * A spin mutex has MUTEX_SPIN for its word, so the first try of mutex_enter() fails and comes to
  * the slow path, which knows; mutex_spin_enter() goes there directly. Interrupts are off from the
- * first spin mutex entered to the last one left, whatever their order.
+ * first spin mutex entered to the last one left, whatever their order. That is as high as a level
+ * gets, so l_ipl stays as it is: nothing comes in that would ask it, and who asks whether it may
+ * block asks spl_now(). What has to be remembered is how many are held, and whether interrupts
+ * were on before the first. While they are off nobody else writes ci_pending, so both stand there,
+ * the count in units of PENDING_SPIN. The exit takes off the count of the last one of a CPU that
+ * had them on, for that is what it mostly is; and 0 says that it was, and that nothing pends:
+ *
+ *	was held     before, but for what pends   less 1 and ON     put right
+ *	one, on      1 + ON                       0: sti, done
+ *	one, on      1 + ON + pending             pending           run it, sti
+ *	n, on        n + ON                       n - 1             n - 1 + ON
+ *	n, off       n                            n - 1 - ON        n - 1
+ *
+ * mutex_spin_left() puts right what was not so. It adds ON again, and has what there was less one,
+ * whatever borrows there were. The bits of levels are below ON, where no borrow comes, and those
+ * between ON and the count are always 0.
+ *
+ * Whatever becomes pending in a spin section, by softint_schedule() or lwp_unpark() from it, finds
+ * interrupts off, and is left for who has them off; that is the exit, which sees the bit.
+ *
+ * splx() in a spin section neither runs anything nor lets interrupts in (spl.c), and what was
+ * raised in it comes down in it.
+ *
+ * In a filter interrupts are off, the level is hard, and both stay so until it has returned: there
+ * mutex_filter_enter() has nothing to remember, and counts nothing.
+ *
+ * In a checked build everything comes here, and asks witness.c; the steps themselves are those of
+ * mutex.h in any build.
  *
  * Contexts: mutex.h. Lock order: no other lock is taken but the chain's. Invariants: I8, I9.
  * Read turnstile.c next.
@@ -51,6 +78,7 @@ void mutex_init(struct mutex *m, const char *name, int ipl)
 	ipl = model_ipl(ipl);
 	atomic_init(&m->m_word, IPL_IS_HARD(ipl) ? MUTEX_SPIN : 0);
 	atomic_init(&m->m_held, 0);
+	m->m_by_filter = false;
 	m->m_ipl = (uint8_t)ipl;
 	m->m_name = name;
 	witness_mutex_init(m);
@@ -81,19 +109,7 @@ bool mutex_owned(const struct mutex *m)
 
 /* ---- Spin ---- */
 
-/* Interrupts off, at the mutex's level: from the first spin mutex entered to the last one left. */
-static inline void mutex_spin_raise(struct lwp *l, const struct mutex *m, bool intr)
-{
-	if (l->l_spin_depth++ == 0) {
-		l->l_spin_intr = intr;
-		l->l_spin_ipl = l->l_ipl;
-	}
-	if (l->l_ipl < m->m_ipl)
-		l->l_ipl = m->m_ipl;
-}
-
-/* Apart, so that who does not wait keeps nothing. */
-static void __attribute__((noinline)) mutex_spin_wait(struct mutex *m)
+void __attribute__((noinline)) mutex_spin_wait(struct mutex *m)
 {
 	do {
 		while (atomic_load_explicit(&m->m_held, memory_order_relaxed)) {
@@ -104,44 +120,82 @@ static void __attribute__((noinline)) mutex_spin_wait(struct mutex *m)
 	} while (atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire));
 }
 
-void mutex_spin_enter(struct mutex *m)
+void __attribute__((noinline)) mutex_spin_left(struct cpu *ci)
+{
+	uint32_t pending = ci->ci_pending + PENDING_SPIN_ON;
+
+	if ((pending & (PENDING_SPINS | PENDING_SPIN_ON)) == PENDING_SPIN_ON)
+		intr_return(true); /* the last one, and something pends */
+	else
+		ci->ci_pending = pending;
+}
+
+void mutex_spin_enter_checked(struct mutex *m)
 {
 	bool intr = port_intr_disable();
 
 	witness_spin_check(m);
-	mutex_spin_raise(curlwp, m, intr);
-	/* Acquire: pairs with the release in mutex_spin_exit(). */
-	if (unlikely(atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire)))
-		mutex_spin_wait(m);
+	mutex_spin_raise(intr);
+	mutex_spin_take(m);
+	m->m_by_filter = false;
 	witness_spin_hold(m);
 }
 
-void mutex_spin_exit(struct mutex *m)
+/* It is held, and is left as it was entered. */
+static void spin_exit_check(const struct mutex *m, bool by_filter)
 {
-	struct lwp *l = curlwp;
-
-	witness_spin_exit(m);
+	(void)by_filter;
 	KASSERT(atomic_load_explicit(&m->m_held, memory_order_relaxed) || panicking(),
 	    "spin mutex %s exited and not held", m->m_name);
-	KASSERT(l->l_spin_depth != 0, "spin mutex %s exited by another", m->m_name);
-	atomic_store_explicit(&m->m_held, 0, memory_order_release);
-	if (--l->l_spin_depth != 0)
-		return;
-	l->l_ipl = l->l_spin_ipl;
-	intr_return(l->l_spin_intr);
+	KASSERT(m->m_by_filter == by_filter || panicking(),
+	    "spin mutex %s exited by mutex_%s_exit(), entered by mutex_%s_enter()", m->m_name,
+	    by_filter ? "filter" : "spin", by_filter ? "spin" : "filter");
+}
+
+void mutex_spin_exit_checked(struct mutex *m)
+{
+	const struct lwp *l = curlwp;
+
+	witness_spin_exit(m);
+	spin_exit_check(m, false);
+	KASSERT(spins_held() != 0, "spin mutex %s exited by another", m->m_name);
+	KASSERT(spins_held() != 1 || !(curcpu()->ci_pending & PENDING_SPIN_ON) ||
+		!IPL_IS_HARD(l->l_ipl),
+	    "spin mutex %s exited at level %s, which was raised under it", m->m_name,
+	    spl_name(l->l_ipl));
+	mutex_spin_drop(m);
+}
+
+void mutex_filter_enter_checked(struct mutex *m)
+{
+	KASSERT(!port_intr_enabled() && IPL_IS_HARD(curlwp->l_ipl),
+	    "mutex_filter_enter() of %s at level %s, interrupts %s", m->m_name,
+	    spl_name(curlwp->l_ipl), port_intr_enabled() ? "on" : "off");
+	witness_spin_check(m);
+	mutex_spin_take(m);
+	m->m_by_filter = true;
+	witness_spin_hold(m);
+}
+
+void mutex_filter_exit_checked(struct mutex *m)
+{
+	witness_spin_exit(m);
+	spin_exit_check(m, true);
+	KASSERT(!port_intr_enabled(), "mutex_filter_exit() of %s with interrupts on", m->m_name);
+	mutex_filter_drop(m);
 }
 
 /* Inlined, so that its caller's caller is who the checker names. */
 static inline __attribute__((always_inline)) bool mutex_spin_tryenter(struct mutex *m)
 {
 	bool intr = port_intr_disable();
-	struct lwp *l = curlwp;
 
 	if (atomic_exchange_explicit(&m->m_held, 1, memory_order_acquire)) {
 		port_intr_restore(intr);
 		return false;
 	}
-	mutex_spin_raise(l, m, intr);
+	mutex_spin_raise(intr);
+	m->m_by_filter = false;
 	witness_spin_tried(m);
 	return true;
 }
@@ -189,27 +243,20 @@ static bool mutex_wait(struct mutex *m, struct lwp *l)
 	return false;
 }
 
-static void __attribute__((noinline)) mutex_enter_slow(struct mutex *m)
+/* It is held, or was a moment ago. */
+static void mutex_enter_held(struct mutex *m)
 {
 	struct lwp *l = curlwp, *owner;
 	uintptr_t word;
 
 	for (;;) {
-		word = atomic_load_explicit(&m->m_word, memory_order_relaxed);
-		if (word == MUTEX_SPIN) {
-			mutex_spin_enter(m);
-			return;
-		}
 		if (panicking())
 			return;
-		model_blocks(m->m_name);
-		KASSERT(!IPL_IS_HARD(l->l_ipl), "adaptive mutex %s entered at level %s", m->m_name,
-		    spl_name(l->l_ipl));
+		word = atomic_load_explicit(&m->m_word, memory_order_relaxed);
 		owner = word_owner(word);
 		KASSERT(owner != l, "mutex %s entered twice by %s", m->m_name, l->l_name);
 		if (word == 0) {
-			if (atomic_compare_exchange_strong_explicit(&m->m_word, &word, (uintptr_t)l,
-				memory_order_acquire, memory_order_relaxed))
+			if (mutex_try(m))
 				return;
 		} else if (owner != NULL && lwp_oncpu(owner)) {
 			port_pause();
@@ -219,37 +266,38 @@ static void __attribute__((noinline)) mutex_enter_slow(struct mutex *m)
 	}
 }
 
-void mutex_enter(struct mutex *m)
+void __attribute__((noinline)) mutex_enter_slow(struct mutex *m)
 {
-	uintptr_t word = 0;
-
-	if (!IPL_IS_HARD(m->m_ipl))
-		model_enters(m->m_name);
 	witness_check(m);
-	KASSERT(IPL_IS_HARD(m->m_ipl) || !IPL_IS_HARD(curlwp->l_ipl) || panicking(),
-	    "adaptive mutex %s entered at level %s", m->m_name, spl_name(curlwp->l_ipl));
-	/* Acquire: pairs with the release in mutex_exit(). */
-	if (!atomic_compare_exchange_strong_explicit(&m->m_word, &word, (uintptr_t)curlwp,
-		memory_order_acquire, memory_order_relaxed))
-		mutex_enter_slow(m);
+	if (atomic_load_explicit(&m->m_word, memory_order_relaxed) == MUTEX_SPIN) {
+		mutex_spin_enter(m);
+		return;
+	}
+	model_enters(m->m_name);
+	KASSERT(!IPL_IS_HARD(spl_now()) || panicking(), "adaptive mutex %s entered at level %s",
+	    m->m_name, spl_name(spl_now()));
+	/* Others have tried already. */
+	if (!ITHACA_CHECKED || !mutex_try(m)) {
+		model_blocks(m->m_name);
+		mutex_enter_held(m);
+	}
 	witness_hold(m);
 }
 
 bool mutex_tryenter(struct mutex *m)
 {
-	struct lwp *l = curlwp;
-	uintptr_t word = 0;
+	uintptr_t word;
 	bool done, intr;
 
-	if (atomic_compare_exchange_strong_explicit(&m->m_word, &word, (uintptr_t)l,
-		memory_order_acquire, memory_order_relaxed)) {
+	if (mutex_try(m)) {
 		witness_tried(m);
 		return true;
 	}
+	word = atomic_load_explicit(&m->m_word, memory_order_relaxed);
 	if (word == MUTEX_WAITERS) {
 		intr = turnstile_lock(m);
 		word = atomic_load_explicit(&m->m_word, memory_order_relaxed);
-		done = mutex_try_locked(m, word, l);
+		done = mutex_try_locked(m, word, curlwp);
 		turnstile_unlock(m, intr);
 		if (done)
 			witness_tried(m);
@@ -258,19 +306,17 @@ bool mutex_tryenter(struct mutex *m)
 	return word == MUTEX_SPIN && mutex_spin_tryenter(m);
 }
 
-static void __attribute__((noinline)) mutex_exit_slow(struct mutex *m, uintptr_t word)
+/* Others wait, or it is not ours. */
+static void mutex_exit_held(struct mutex *m)
 {
-	struct lwp *l = curlwp, *next;
+	struct lwp *l = curlwp, *next, *owner = mutex_owner(m);
 	bool intr, more;
 
-	if (word == MUTEX_SPIN) {
-		mutex_spin_exit(m);
-		return;
-	}
 	if (panicking())
 		return;
-	KASSERT(word_owner(word) == curlwp, "mutex %s exited by %s, owned by %s", m->m_name,
-	    curlwp->l_name, word_owner(word) ? word_owner(word)->l_name : "nobody");
+	(void)owner;
+	KASSERT(owner == l, "mutex %s exited by %s, owned by %s", m->m_name, l->l_name,
+	    owner != NULL ? owner->l_name : "nobody");
 	intr = turnstile_lock(m);
 	next = turnstile_take(m, &more);
 	/* Release: pairs with the acquires of enter. */
@@ -282,12 +328,11 @@ static void __attribute__((noinline)) mutex_exit_slow(struct mutex *m, uintptr_t
 	intr_return(intr);
 }
 
-void mutex_exit(struct mutex *m)
+void __attribute__((noinline)) mutex_exit_slow(struct mutex *m)
 {
-	uintptr_t word = (uintptr_t)curlwp;
-
 	witness_exit(m);
-	if (!atomic_compare_exchange_strong_explicit(&m->m_word, &word, 0, memory_order_release,
-		memory_order_relaxed))
-		mutex_exit_slow(m, word);
+	if (atomic_load_explicit(&m->m_word, memory_order_relaxed) == MUTEX_SPIN)
+		mutex_spin_exit(m);
+	else if (!ITHACA_CHECKED || !mutex_leave(m))
+		mutex_exit_held(m);
 }

@@ -80,12 +80,12 @@ void panic_register(void (*fn)(void))
 		panic_dumps[panic_ndumps++] = fn;
 }
 
-static void print_lwp(const char *what, const struct lwp *l)
+static void print_lwp(const char *what, const struct lwp *l, int ipl)
 {
 	const struct intr_handler *ih = l->l_handler;
 
 	kprintf("%s lwp %u \"%.*s\" at level %s", what, l->l_id, LWP_NAME_MAX, l->l_name,
-	    spl_name(l->l_ipl));
+	    spl_name(ipl));
 	if (ih != NULL)
 		kprintf(", handler \"%.*s\"", INTR_NAME_MAX, ih->ih_name);
 	kprintf("\n");
@@ -103,9 +103,9 @@ static void print_message(void)
 		return;
 	}
 	kprintf("cpu %u,", ci->ci_index);
-	print_lwp("", curlwp);
+	print_lwp("", curlwp, cpu_ipl(ci, curlwp));
 	for (l = curlwp->l_pinned, n = 0; l != NULL && n < PINNED_MAX; l = l->l_pinned, n++)
-		print_lwp("  pinned beneath:", l);
+		print_lwp("  pinned beneath:", l, l->l_ipl);
 }
 
 static void run_step(unsigned step)

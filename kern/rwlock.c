@@ -205,8 +205,8 @@ static void __attribute__((noinline)) rw_enter_slow(struct rwlock *rw, enum rw_o
 static inline void rw_check_level(const struct rwlock *rw)
 {
 	model_enters(rw->rw_name);
-	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) || panicking(), "rwlock %s entered at level %s",
-	    rw->rw_name, spl_name(curlwp->l_ipl));
+	KASSERT(!IPL_IS_HARD(spl_now()) || panicking(), "rwlock %s entered at level %s",
+	    rw->rw_name, spl_name(spl_now()));
 }
 
 void rw_enter(struct rwlock *rw, enum rw_op op)

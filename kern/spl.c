@@ -15,6 +15,10 @@
  * An interrupt between the store to l_ipl and the look at what is pending hands off by itself, and
  * the look then finds nothing.
  *
+ * While a spin mutex is held (mutex.c) interrupts are off whatever the level. splx() then sets the
+ * level and no more: it neither lets interrupts in nor runs what became pending, which is left for
+ * the exit of the last one. Levels and spin mutexes are left innermost first.
+ *
  * Contexts: any. Invariants: I7. Not for: exclusion between CPUs; that is what mutexes are for.
  */
 #include <ithaca/spl.h>
@@ -50,13 +54,14 @@ void splx(int ipl)
 	    l->l_name, spl_name(l->l_level));
 	if (ipl == l->l_ipl)
 		return;
+	witness_splx(ipl);
 	atomic_signal_fence(memory_order_seq_cst);
 	l->l_ipl = (uint8_t)ipl;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (IPL_IS_HARD(ipl))
 		return;
 	if (hard)
-		intr_return(true);
+		intr_return(cpu_spins(curcpu()) == 0); /* else they are off for a spin mutex */
 	else
 		ithread_check();
 }

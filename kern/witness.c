@@ -150,7 +150,7 @@ static void context_check(struct mutex *m, const void *place)
 		return;
 	witness_say_head("adaptive mutex entered in a context that cannot block");
 	say_all_held("holds spin mutex", &l->l_witness.w_spin);
-	if (l->l_spin_depth == 0)
+	if (spins_held() == 0)
 		witness_say("  in a filter or another interrupt, or after splraise()\n");
 	witness_say_mutex("enters", c, place);
 	witness_end(intr);
@@ -168,7 +168,7 @@ void witness_check_at(struct mutex *m, const void *place)
 	}
 	if (l->l_witness.w_from[0] == m)
 		place = l->l_witness.w_from_place[0];
-	if (IPL_IS_HARD(l->l_ipl) || l->l_spin_depth != 0)
+	if (IPL_IS_HARD(spl_now()))
 		context_check(m, place);
 	else
 		order_check(&l->l_witness.w_adaptive, m, place);
@@ -188,7 +188,7 @@ void witness_hold_at(struct mutex *m, const void *place, bool tried)
 		place = l->l_witness.w_from_place[0];
 		l->l_witness.w_from[0] = NULL;
 	}
-	if (!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0) {
+	if (!IPL_IS_HARD(spl_now())) {
 		if (list_push(&l->l_witness.w_adaptive, m, place))
 			return;
 	} else if (tried) {
@@ -310,8 +310,19 @@ void witness_spin_hold(struct mutex *m)
 {
 	struct witness_lwp *w = &curlwp->l_witness;
 
+	if (spins_held() == 1)
+		w->w_spin_ipl = curlwp->l_ipl;
 	if (watching())
 		(void)list_push(&w->w_spin, m, w->w_spin_place);
+}
+
+void witness_splx(int ipl)
+{
+	const struct witness_lwp *w = &curlwp->l_witness;
+
+	KASSERT(spins_held() == 0 || ipl >= w->w_spin_ipl,
+	    "splx(%s) with a spin mutex held that was entered at level %s", spl_name(ipl),
+	    spl_name(w->w_spin_ipl));
 }
 
 void witness_spin_tried_at(struct mutex *m, const void *place)
@@ -335,12 +346,12 @@ void witness_sleep_at(const char *wmesg, const void *place)
 	char at[WITNESS_PLACE_SIZE];
 	bool intr;
 
-	if ((!IPL_IS_HARD(l->l_ipl) && l->l_spin_depth == 0) || !watching() ||
+	if (!IPL_IS_HARD(spl_now()) || !watching() ||
 	    !witness_begin(WITNESS_SLEEP, (uintptr_t)place, 0, &intr))
 		return;
 	witness_say_head("sleep in a context that cannot block");
 	say_all_held("holds spin mutex", &l->l_witness.w_spin);
-	if (l->l_spin_depth == 0)
+	if (spins_held() == 0)
 		witness_say("  in a filter or another interrupt, or after splraise()\n");
 	port_symbol(place, at, sizeof(at));
 	witness_say("  sleeps on \"%s\" at %s\n", wmesg != NULL ? wmesg : "?", at);

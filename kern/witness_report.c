@@ -163,7 +163,7 @@ void witness_say_head(const char *what)
 	const struct lwp *l = curlwp;
 
 	witness_say("witness: %s by lwp \"%s\" on cpu%u, level %s\n", what, l->l_name,
-	    curcpu()->ci_index, spl_name(l->l_ipl));
+	    curcpu()->ci_index, spl_name(spl_now()));
 }
 
 /* ---- To the console ---- */

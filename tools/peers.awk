@@ -159,8 +159,7 @@ END {
 	same("lock/adaptive mutex, enter and exit", "", "mutex")
 	same("lock/adaptive mutex, tryenter and exit", "", "mutex, tried")
 	same("lock/spin mutex, enter and exit", "", "spin mutex (spinlock)")
-	same("lock/spin mutex, enter and exit", "lock/spin mutex, with interrupts saved",
-		"spin mutex (spinlock, interrupts saved)")
+	same("lock/spin mutex, with interrupts saved", "", "spin mutex (spinlock, interrupts saved)")
 	same("lock/spin lock of the core, lock and unlock", "", "bare spin lock (raw)")
 	same("lock/spin lock of the core, with interrupts saved", "", "bare spin lock, interrupts saved")
 	same("work/rwlock, enter and exit as a reader", "", "rwlock, reader")

@@ -9,6 +9,7 @@
 #define ITHACA_CPU_H
 
 #include <ithaca/lwp.h>
+#include <ithaca/port.h>
 #include <ithaca/queue.h>
 #include <ithaca/spin.h>
 #include <ithaca/spl.h>
@@ -29,7 +30,13 @@ struct softint;
 #define PENDING_LOOK 1u
 /* Another bit in it: somebody may be runnable who comes before the lwp that runs; see sched.c. */
 #define PENDING_RESCHED (1u << 31)
-#define PENDING_LEVELS ((1u << IPL_COUNT) - 1 - PENDING_LOOK)
+#define PENDING_LEVELS ((1u << IPL_VM) - 1 - PENDING_LOOK)
+/* The bits between count the spin mutexes held, and say whether interrupts were on before the first
+ * (in the place where x86-64 has its own such bit): so that whoever leaves one finds in one look
+ * that it was the last and that nothing pends. See mutex.c. */
+#define PENDING_SPIN_ON (1u << 9)
+#define PENDING_SPIN (1u << 12)
+#define PENDING_SPINS (PENDING_RESCHED - PENDING_SPIN)
 
 /* Why a CPU was poked with port_ipi(); bits of ci_ipi. */
 #define IPI_RESCHED 0x01 /* look at ci_top_pri, or idle: look for work */
@@ -59,7 +66,8 @@ struct softint_cpu {
 struct cpu {
 	struct cpu *ci_self;           /* (a) offset 0 */
 	struct lwp *_Atomic ci_curlwp; /* (~) own CPU writes; mutex.c of others reads; offset 8 */
-	uint32_t ci_pending; /* (i) bit a level: something is queued for an ithread or softint */
+	uint32_t ci_pending; /* (i) bit a level: something is queued for an ithread or softint; and
+				PENDING_* */
 	_Atomic uint8_t ci_top_pri;   /* (~) best on the run queue, 0: none; written under (q) */
 	bool ci_acct;                 /* (i) copy of hw.intr.acct */
 	bool ci_slicing;              /* (i) the clock is on its way for sched_slice() */
@@ -103,6 +111,30 @@ struct cpu {
 
 _Static_assert(offsetof(struct cpu, ci_self) == 0, "ports rely on it");
 _Static_assert(offsetof(struct cpu, ci_curlwp) == 8, "ports rely on it");
+
+/* cpu_spins - spin mutexes held on a CPU, but for those of mutex_filter_enter(). Exact on its own,
+ * interrupts off; else a hint. spins_held - by curlwp or the interrupt upon it. Any context. */
+static inline unsigned cpu_spins(const struct cpu *ci)
+{
+	return (ci->ci_pending & PENDING_SPINS) / PENDING_SPIN;
+}
+
+static inline unsigned spins_held(void)
+{
+	return port_intr_enabled() ? 0 : cpu_spins(curcpu());
+}
+
+/* cpu_ipl - the level that `l`, curlwp of `ci`, is at: IPL_HIGH with a spin mutex held, else its
+ * own. A hint, unless it is asked as cpu_spins() is. spl_now - that of curlwp. Any context. */
+static inline int cpu_ipl(const struct cpu *ci, const struct lwp *l)
+{
+	return cpu_spins(ci) != 0 ? IPL_HIGH : l->l_ipl;
+}
+
+static inline int spl_now(void)
+{
+	return spins_held() != 0 ? IPL_HIGH : curlwp->l_ipl;
+}
 
 /* cpu_count - CPUs attached; their numbers are 0 to cpu_count() - 1. Any context. */
 unsigned cpu_count(void);

@@ -61,9 +61,7 @@ struct lwp {
 	uintptr_t l_sp;            /* (i) where port_switch left off; offset 0 */
 	uintptr_t l_stack_top;     /* (a) first address past the stack; offset 8 */
 	_Atomic uint8_t l_running; /* (~) on a CPU's stack still; pairs in port_switch; offset 16 */
-	uint8_t l_spin_ipl;        /* (o) l_ipl before the first spin mutex held */
 	uint8_t l_settles;         /* (o) ithread: RUN_SETTLES of the run that it is in */
-	bool l_spin_intr;          /* (o) interrupts were on before it */
 	union {
 		struct {
 			uint8_t l_ipl;        /* (o) current level */
@@ -72,8 +70,7 @@ struct lwp {
 		};
 		uint32_t l_gate; /* (o) all three; 0: whatever comes may run upon it */
 	};
-	uint16_t l_spin_depth; /* (o) spin mutexes held */
-	struct lwp *l_pinned;  /* (o) attached: the lwp beneath; NULL when not, or divorced */
+	struct lwp *l_pinned; /* (o) attached: the lwp beneath; NULL when not, or divorced */
 	/* Of who keeps it: pool, gifts, unused memory. Not l_pinned, for it may be on its stack
 	 * still, and sched_switch() asks what is beneath. */
 	struct lwp *l_next;

@@ -57,6 +57,7 @@ struct witness_lwp {
 	/* callout_halt(): whose function it waits for, without what. witness_wait.h */
 	const struct callout *_Atomic w_halts;   /* (~) release by its lwp, acquire by others */
 	const struct mutex *_Atomic w_interlock; /* (~) relaxed: written before w_halts */
+	uint8_t w_spin_ipl; /* the level at which the first of those held was entered */
 };
 
 /* The place of a hook: the caller of the function that has the hook in it. */
@@ -68,7 +69,8 @@ void witness_mutex_init(struct mutex *m);
 
 /* witness_check_at, witness_hold_at, witness_exit_at, witness_spin_check_at, witness_spin_hold,
  * witness_spin_tried_at, witness_spin_exit_at, witness_sleep_at, witness_from_at, witness_left_at,
- * witness_return_slow - the other half of the hooks below. */
+ * witness_return_slow - the other half of the hooks below. witness_splx - splx(): not below the
+ * level at which the first spin mutex that is held was entered. */
 void witness_check_at(struct mutex *m, const void *place);
 void witness_hold_at(struct mutex *m, const void *place, bool tried);
 void witness_exit_at(struct mutex *m, const void *place);
@@ -78,6 +80,7 @@ void witness_spin_tried_at(struct mutex *m, const void *place);
 void witness_spin_exit_at(struct mutex *m, const void *place);
 void witness_sleep_at(const char *wmesg, const void *place);
 void witness_from_at(struct mutex *m, const void *place);
+void witness_splx(int ipl);
 void witness_left_at(struct mutex *m, const struct lwp *holder, const void *place);
 void witness_return_slow(const char *what, const char *name, const void *fn);
 
@@ -177,6 +180,7 @@ struct witness_lwp {
 #define witness_spin_hold(m) ((void)0)
 #define witness_spin_tried(m) ((void)0)
 #define witness_spin_exit(m) ((void)0)
+#define witness_splx(ipl) ((void)0)
 #define witness_sleep(wmesg) ((void)0)
 #define witness_from(m) ((void)0)
 #define witness_return(what, name, fn) ((void)0)

@@ -138,9 +138,9 @@ static void check_context(const char *what)
 
 	if (l == NULL)
 		return;
-	if (sim_me()->v_service != NULL || IPL_IS_HARD(l->l_ipl) || l->l_spin_depth != 0)
+	if (sim_me()->v_service != NULL || IPL_IS_HARD(spl_now()))
 		sim_failed("%s in hard context or with a spin mutex held (lwp %s, level %s)", what,
-		    l->l_name, spl_name(l->l_ipl));
+		    l->l_name, spl_name(spl_now()));
 }
 
 static unsigned class_of(size_t size)

@@ -112,7 +112,8 @@ static void report_cpu(const struct sim_vcpu *v, unsigned index)
 	    v->v_ipi ? ", ipi pending" : "", v->v_clock ? ", clock pending" : "",
 	    v->v_deaf ? ", deaf" : "", v->v_ci.ci_pending, v->v_nflight);
 	for (; l != NULL && n < SIM_PINS_MAX; l = l->l_pinned, n++)
-		printf("%s \"%s\" level %s", n > 0 ? " upon" : "", l->l_name, spl_name(l->l_ipl));
+		printf("%s \"%s\" level %s", n > 0 ? " upon" : "", l->l_name,
+		    spl_name(n == 0 ? cpu_ipl(&v->v_ci, l) : l->l_ipl));
 	printf("%s\n", v == sim_me() ? " <-" : "");
 }
 

@@ -225,13 +225,14 @@ static unsigned rtc_start(unsigned hz)
 	return RTC_BASE >> (code - 1);
 }
 
+/* In the filter. */
 static bool rtc_due(void)
 {
 	uint8_t c;
 
-	mutex_spin_enter(&rtc_lock);
+	mutex_filter_enter(&rtc_lock);
 	c = rtc_read(RTC_C);
-	mutex_spin_exit(&rtc_lock);
+	mutex_filter_exit(&rtc_lock);
 	return (c & RTC_C_PERIODIC) != 0;
 }
 

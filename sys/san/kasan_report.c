@@ -198,7 +198,7 @@ static void tell(const char *text, uintptr_t addr)
 	/* The panic of mode 2 prints the same of its own. */
 	if (atomic_load_explicit(&mode, memory_order_relaxed) == MODE_PRINT) {
 		kprintf("  cpu %u, lwp %u \"%.*s\" at level %s\n", curcpu()->ci_index, l->l_id,
-		    LWP_NAME_MAX, l->l_name, spl_name(l->l_ipl));
+		    LWP_NAME_MAX, l->l_name, spl_name(spl_now()));
 		port_backtrace();
 		kprintf("kasan: end of report\n");
 	}

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <ithaca/lwp.h>
+#include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/spl.h>
 #include <sim/sim.h>
@@ -55,6 +56,37 @@ SIM_TEST(hard_within_hard, 1, 0)
 	CHECK(!port_intr_enabled());
 	splx(a);
 	CHECK(port_intr_enabled());
+}
+
+/* Interrupts are off for the mutex, whatever the level; a level that is raised under it comes down
+ * under it, and lets nobody in. */
+SIM_TEST(under_a_spin_mutex, 1, 0)
+{
+	struct mutex m;
+	int outer, s;
+
+	mutex_init(&m, "m", IPL_VM);
+	for (outer = IPL_NONE; outer < IPL_COUNT; outer++) {
+		int before = splraise(outer);
+
+		mutex_spin_enter(&m);
+		CHECK_EQ(curlwp->l_ipl, outer);
+		CHECK_EQ(spl_now(), IPL_HIGH);
+		for (int ipl = IPL_NONE; ipl < IPL_COUNT; ipl++) {
+			s = splraise(ipl);
+			CHECK_EQ(s, outer);
+			CHECK_EQ(spl_now(), IPL_HIGH);
+			CHECK(!port_intr_enabled());
+			splx(s);
+			CHECK_EQ(curlwp->l_ipl, outer);
+			CHECK(!port_intr_enabled());
+		}
+		mutex_spin_exit(&m);
+		CHECK_EQ(spl_now(), outer);
+		CHECK_EQ(port_intr_enabled(), !IPL_IS_HARD(outer));
+		splx(before);
+		CHECK(port_intr_enabled());
+	}
 }
 
 TEST(names)

@@ -581,7 +581,7 @@ SIM_TEST(handler_that_returns_holding, 1, 0)
 static unsigned take_filter(void *m)
 {
 	mutex_spin_enter(m);
-	curlwp->l_spin_depth--; /* the level itself is the core's, and is asserted elsewhere */
+	curcpu()->ci_pending -= PENDING_SPIN; /* the core's own, and asserted elsewhere */
 	return FILTER_HANDLED;
 }
 

@@ -39,9 +39,9 @@ static inline struct lwp *port_curlwp(void)
 
 static inline bool port_intr_disable(void)
 {
-	uint64_t flags;
+	uint32_t flags; /* the upper half is of no use */
 
-	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	__asm__ volatile("pushfq; popq %q0; cli" : "=r"(flags) : : "memory");
 	return (flags & 0x200) != 0;
 }
 
