@@ -31,6 +31,9 @@ ARMED = (10, 100, 1000, 10000, 100000, 1000000)
 CPUS = (1, 2, 4, 8)
 LOADS = (('idle', 'idle'), ('a packet every 5000', 'every\n5,000'),
          ('a packet every 2500', 'every\n2,500'), ('flooded', 'flooded'))
+PACKETS = (('UDP echo, one at a time', 'UDP echo,\none at a time'),
+           ('UDP echo, 64 at once', 'UDP echo,\n64 at once'),
+           ('TCP segment received', 'TCP segment\nreceived'))
 WAYS = (('six steps', "the letter's six steps"), ('puller', 'a puller'),
         ('reader', 'a puller, and a reader'))
 
@@ -208,6 +211,61 @@ def draw_path(results, _shown):
     axes[1].set_xlabel('how often a packet comes, in instructions')
     fig.tight_layout(rect=(0, 0.08, 1, 1))
     fig.legend(*axes[1].get_legend_handles_labels(), loc='lower center', ncol=4)
+    return fig
+
+
+def draw_network(results, shown):
+    """All instructions of a packet, ours and Linux's, on each card."""
+    models = [m for m in ('handoff', 'linux', 'linux-lean', 'linux-rt')
+              if results.get(m, 'igb: UDP echo, one at a time, all instructions') is not None]
+    if len(models) < 2:
+        return None
+    fig, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 3.8))
+    width = 0.84 / len(models)
+    for ax, card in zip(axes, ('igb', 'virtio-net-pci')):
+        for i, (m, color) in enumerate(zip(models, (BLUE, GREY, SKY, ORANGE))):
+            xs = [x + (i - (len(models) - 1) / 2) * width for x in range(len(PACKETS))]
+            ys = [results.get(m, f'{card}: {what}, all instructions') or 0 for what, _ in PACKETS]
+            ax.bar(xs, ys, width * 0.92, color=color, label=shown[m])
+            for x, y in zip(xs, ys):
+                ax.text(x, y, f'{y / 1000:.1f}', ha='center', va='bottom', fontsize=7)
+        ax.set_xticks(range(len(PACKETS)), [text for _, text in PACKETS], fontsize=9)
+        ax.grid(axis='x', visible=False)
+        ax.yaxis.set_major_formatter(FuncFormatter(thousands))
+        ax.set_title(card)
+    axes[0].set_ylabel('instructions a packet (above: thousands)')
+    fig.tight_layout(rect=(0, 0.08, 1, 1))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='lower center', ncol=4)
+    return fig
+
+
+def draw_queues(results, _shown):
+    """Rates by queues, of one queue's: with TCP/IP under its lock, and the driver alone."""
+    fig, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 3.6))
+    some = False
+    for ax, card in zip(axes, ('igb', 'virtio-net-pci')):
+        for rate, label, color in (('driver alone, frames a second', 'driver alone', GREEN),
+                                   ('UDP echo by one CPU, datagrams a second',
+                                    'UDP echo, one CPU at it', SKY),
+                                   ('UDP echo, datagrams a second', 'UDP echo', BLUE),
+                                   ('TCP echo, KiB a second', 'TCP echo', ORANGE)):
+            ys = [results.get('handoff', f'{card}, {n} queue{"s" * (n > 1)}: {rate}')
+                  for n in CPUS]
+            if None not in ys and ys[0] > 0:
+                some = True
+                ax.plot(CPUS, [y / ys[0] for y in ys], marker='o', color=color, label=label)
+        ax.set_xscale('log', base=2)
+        plain_log(ax.xaxis)
+        ax.set_xticks(CPUS)
+        ax.set_xlabel('CPUs, and queues')
+        ax.set_title(card)
+    if not some:
+        plt.close(fig)
+        return None
+    axes[0].set_ylabel('rate, by that of one queue')
+    axes[0].set_ylim(bottom=0)
+    fig.tight_layout(rect=(0, 0.08, 1, 1))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='lower center', ncol=4)
     return fig
 
 

@@ -4,6 +4,7 @@ figures say is nobody's business here."""
 
 import os
 import re
+import shutil
 import subprocess
 
 import harness
@@ -36,3 +37,19 @@ def test_the_gauge_has_what_nobody_else_wants(boot):
     m.ok('gauge off')
     assert 'error: gauge: it is off' in m.cmd('gauge')
     assert m.poweroff() == 0
+
+
+def test_a_section_of_the_report_stands_only_if_its_figure_was_measured(tmp_path):
+    for name in ('tools/report', 'tools/charts.py', 'bench/measured.in', 'bench/measured.json',
+                 'bench/fastpath.baseline', 'docs/measured.md', 'docs/how-it-works.md'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(os.path.join(harness.ROOT, name), tmp_path / name)
+    shutil.copytree(os.path.join(harness.ROOT, 'docs', 'charts'), tmp_path / 'docs' / 'charts')
+    with open(tmp_path / 'bench' / 'measured.in', 'a', encoding='utf-8') as f:
+        f.write('\n{{have raise to the moon}}\nNo.\n{{end}}\n'
+                '{{have linux: raise to filter}}\nYes.\n{{end}}\n')
+    with open(tmp_path / 'docs' / 'measured.md', 'a', encoding='utf-8') as f:
+        f.write('\nYes.\n')
+    done = subprocess.run([tmp_path / 'tools' / 'report', '--check'], capture_output=True,
+                          text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
