@@ -86,6 +86,8 @@ async function desktop(browser) {
 	const page = await open(browser, {viewport: {width: 1280, height: 900}, colorScheme: 'light'});
 	await samples(page, 4);
 	assert.equal(await page.getAttribute('#state', 'data-state'), 'live');
+	// Each of the machine's requests waits for a queue's thread.
+	await until(page, () => /igb0-q\d/.test(document.getElementById('waits-table').textContent));
 	const first = {};
 	for (const id of ['sources-chart', 'handlers-chart', 'cpus-chart', 'latency-chart',
 		'waits-chart', 'network-chart']) {
@@ -152,6 +154,9 @@ async function keys(page) {
 	await page.focus('#cpus-chart .plot');
 	await page.keyboard.press('ArrowLeft');
 	assert.match(await page.textContent('#cpus-chart .readout'), /cpu0 [\d.]+ %/);
+	await page.focus('#waits-chart .plot');
+	await page.keyboard.press('ArrowLeft');
+	assert.match(await page.textContent('#waits-chart .readout'), /^below [\d.]+ .?s: .*igb0-q\d /);
 	await page.focus('#cpus-chart .legend button');
 	await page.keyboard.press('Space');
 	assert.equal(await page.getAttribute('#cpus-chart .legend button', 'aria-pressed'), 'false');
@@ -214,6 +219,15 @@ async function phone(browser) {
 		deviceScaleFactor: 2, isMobile: true, hasTouch: true});
 	await samples(page, 4);
 	await fits(page);
+	// What a key or a link leads to is not under the bar that stays at the top.
+	for (const id of ['sources', 'network']) {
+		const [top, bar] = await page.evaluate(name => {
+			document.getElementById(name).scrollIntoView({block: 'start'});
+			return [document.getElementById(`${name}-title`).getBoundingClientRect().top,
+				document.querySelector('header').getBoundingClientRect().bottom];
+		}, id);
+		assert.ok(top >= bar, `${id}: its title is ${bar - top} under the header`);
+	}
 	const small = await page.evaluate(() => [...document.querySelectorAll('button')].filter(b =>
 		b.offsetParent && b.getBoundingClientRect().height < 24).map(b => b.textContent));
 	assert.deepEqual(small, [], 'buttons too small for a finger');
