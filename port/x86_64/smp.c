@@ -37,10 +37,10 @@
 #define START_GO 2
 #define START_RUNS 3
 
-#define INIT_WAIT_NS 200000u   /* processors of this century need none */
-#define SIPI_WAIT_NS 20000000u /* then it is sent once more */
-#define START_WAIT_NS 1000000000u
-#define STOP_WAIT_NS 1000000u /* for an INIT to have arrived */
+#define INIT_WAIT_NS 200000u       /* processors of this century need none */
+#define SIPI_WAIT_NS 20000000u     /* then it is sent once more */
+#define START_WAIT_NS 10000000000u /* a host may have other things to do */
+#define STOP_WAIT_NS 1000000u      /* for an INIT to have arrived */
 
 /* The words at the end of ap.S. */
 struct ap_params {
@@ -151,8 +151,8 @@ static int cpu_summon(struct x86_cpu *xc)
 	if (!here) {
 		x86_lapic_init_ipi(hwid);
 		x86_delay_ns(STOP_WAIT_NS);
-		kprintf("cpu with local controller %u: no answer to its start within %u ms\n", hwid,
-		    (SIPI_WAIT_NS + START_WAIT_NS) / 1000000);
+		kprintf("cpu with local controller %u: no answer to its start within %llu ms\n",
+		    hwid, (unsigned long long)((SIPI_WAIT_NS + START_WAIT_NS) / 1000000));
 		error = ETIMEDOUT;
 	}
 	x86_pmap_identity(x86_trampoline, false);

@@ -51,6 +51,21 @@ def boot(request, kernel):
     assert not said or 'test_witness' in request.node.nodeid, f'the lock checker spoke: {said}'
 
 
+@pytest.fixture
+def steady(boot):
+    """The same, and a host that leaves a CPU standing in the midst of a handler makes neither a
+    storm of it nor, so soon, a CPU that hangs: on a clock of the host's, that time is the
+    handler's. What is a storm or hangs is for test_storm.py, test_heartbeat.py and for the machine
+    that counts instructions."""
+    def start(**options):
+        machine = boot(**options)
+        if machine.mode == 'mttcg' and machine.booted:
+            machine.ok('sysctl hw.intr.storm_percent=0 kern.heartbeat_ms=10000')
+        return machine
+
+    return start
+
+
 @pytest.fixture(params=harness.MODES)
 def mode(request):
     """Both accelerator modes: the test runs once in each."""

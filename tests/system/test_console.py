@@ -11,6 +11,11 @@ from harness import PROMPT
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:-+*/\r'
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def paste(n, seed):
     """Characters that the terminals on the way pass on as they are."""
     return ''.join(random.Random(seed).choices(LETTERS, k=n))
@@ -53,12 +58,13 @@ def test_paste_with_handlers_that_sleep(boot):
     assert m.poweroff() == 0
 
 
-@pytest.mark.parametrize('paced', [True, False], ids=['paced', 'ring'])
-def test_nobody_reads(boot, paced):
+@pytest.mark.parametrize('mode, paced', [('mttcg', True), ('mttcg', False), ('icount', True)],
+                         ids=['paced', 'ring', 'icount'])
+def test_nobody_reads(boot, mode, paced):
     """120 kB of commands pasted while the shell sleeps: the sender is held up, and then every one
     of them runs, in order. It is no storm; and where the console does not slow it down, the ring
     does when it is full."""
-    m = boot(cpus=2)
+    m = boot(cpus=2, mode=mode)
     if not paced:
         m.ok('sysctl tty.pace=0 hw.intr.storm_percent=0')
     words = [f'{i:04d}' + 'x' * 90 for i in range(1200)]

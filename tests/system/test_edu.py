@@ -21,6 +21,11 @@ GOOD = {
 }
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def stats(m, unit):
     return m.row('edu stats', 'unit', unit=unit)
 

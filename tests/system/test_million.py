@@ -9,6 +9,8 @@ The plain case, a million messages that stay where they are, is in test_edu.py.
 
 import re
 
+import pytest
+
 # Unit: kind of interrupt, mode and level. Of four units 0 and 2 share a line.
 UNITS = [
     ('intx', 'thread bio'),
@@ -16,6 +18,11 @@ UNITS = [
     ('intx', 'block net'),
     ('msi', 'manual tty'),
 ]
+
+
+@pytest.fixture
+def boot(steady):
+    return steady
 
 
 def dispatched(m, source):

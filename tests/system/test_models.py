@@ -56,7 +56,8 @@ def boot(boot, model_kernel):
         m = boot(kernel=model_kernel, **options)
         # Devices that fire without a pause, under the slower models, on a host that is busy, may
         # take nearly all of a CPU: no storm is meant by that.
-        m.set_sysctl('hw.intr.storm_percent', 0)
+        if m.booted:
+            m.ok('sysctl hw.intr.storm_percent=0 kern.heartbeat_ms=10000')
         return m
     return start
 

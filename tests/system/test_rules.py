@@ -12,6 +12,11 @@ import re
 import pytest
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def stats(m, unit):
     return m.row('edu stats', 'unit', unit=unit)
 

@@ -7,7 +7,13 @@ That it survives a plain storm is in test_console.py.
 
 import re
 
+import pytest
 from test_console import sink
+
+
+@pytest.fixture
+def boot(steady):
+    return steady
 
 
 def source(m, unit):

@@ -10,6 +10,11 @@ UP, LEFT, RIGHT, HOME, DELETE = '\x1b[A', '\x1b[D', '\x1b[C', '\x1b[H', '\x1b[3~
 SCREEN = 24  # lines that a help text may have
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def commands(m):
     """The names that `help` lists."""
     return [line.split()[0] for line in m.ok('help').split('\n')

@@ -10,6 +10,11 @@ import pytest
 MSI = 'msi_00:04.0:0'
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def cpus_running(machine):
     """What the boot messages say: (running, there are)."""
     match = re.search(r'^cpus: (\d+) running(?: of (\d+))?$', machine.transcript(), re.M)

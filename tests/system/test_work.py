@@ -7,6 +7,11 @@ import re
 import pytest
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def numbers(text):
     """'granted 5, full 0' as a dict."""
     return {k: int(v) for k, v in re.findall(r'(\w+) (\d+)', text.strip().split('\n')[-1])}
