@@ -45,6 +45,7 @@ extern const struct shell_cmd shell_dev_cmds[];
 extern const struct shell_cmd shell_nic_cmds[];
 extern const struct shell_cmd shell_edu_cmds[];
 extern const struct shell_cmd shell_work_cmds[];
+extern const struct shell_cmd shell_callout_cmds[];
 extern const struct shell_cmd shell_net_cmds[];
 extern const struct shell_cmd shell_netstat_cmds[];
 extern const struct shell_cmd shell_netping_cmds[];
