@@ -89,6 +89,7 @@ struct xp_config {
 	unsigned depth; /* pct */
 	int bound;      /* exhaustive: preemptions; over XP_BOUND_MAX: any number */
 	enum xp_reduction reduction;
+	uint64_t remember;   /* exhaustive: so many states at most; 0: as many as there is room */
 	bool exact;          /* traces are told apart by all accesses (shared.c) */
 	unsigned steps_max;  /* a run that is longer is a livelock */
 	bool alloc_fail;     /* an allocation may fail */

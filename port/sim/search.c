@@ -21,9 +21,9 @@
  * Outcomes (pick) are tried one after the other.
  *
  * Contexts: a run. Invariant: a run is a function of its choices; a node that meets another set of
- * processes than before ends the search with a message. The states take up to STATES_MAX words;
- * when they are full the search goes on without remembering more. Not for: scenarios of thousands
- * of points. Next: shared.c, explore.c.
+ * processes than before ends the search with a message. The states take up to STATES_MAX words
+ * (--remember: fewer); when they are full the search goes on without remembering more, and the
+ * campaign says so. Not for: scenarios of thousands of points. Next: shared.c, explore.c.
  */
 #include "explore.h"
 
@@ -96,6 +96,13 @@ static void widen(void)
 	munmap(old, n * sizeof(*old));
 }
 
+static uint64_t remembered_max(void)
+{
+	uint64_t room = STATES_MAX / 4 * 3;
+
+	return xp_config.remember != 0 && xp_config.remember < room ? xp_config.remember : room;
+}
+
 /* Was it there before, in as few preemptions? It is now. */
 static bool known(uint64_t state)
 {
@@ -106,7 +113,7 @@ static bool known(uint64_t state)
 	at = find(state);
 	if (*at != 0 && (*at & SPENT_MASK) <= now)
 		return true;
-	if (*at == 0 && xp_states >= STATES_MAX / 4 * 3) {
+	if (*at == 0 && xp_states >= remembered_max()) {
 		xp_full = true;
 		return false;
 	}

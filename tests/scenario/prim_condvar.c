@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For exhausting: an lwp waits for what a handler brings: no wakeup is lost (I8). */
 #include "dev.h"
+#include "witnessed.h"
 
 #include <ithaca/condvar.h>
 
@@ -20,7 +21,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	cv_init(&cv, "cv");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);

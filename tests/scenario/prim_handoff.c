@@ -2,6 +2,7 @@
 /* For exhausting: a handler blocks on a mutex of the lwp that it interrupted; another level is
  * pending meanwhile: I5, I7. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m;
@@ -16,7 +17,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
 	dev_init(&high, "high", INTR_MESSAGE, 0, IPL_TTY, true);

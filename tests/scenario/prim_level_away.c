@@ -2,6 +2,7 @@
 /* For exhausting: the handler of a level line blocks, ends as an ordinary lwp and unmasks, while
  * the line is sent again: it is not left masked for ever: I1, I3. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m;
@@ -15,7 +16,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
 }

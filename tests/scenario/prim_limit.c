@@ -2,6 +2,7 @@
 /* For exhausting: a wait with a time limit, and a handler that signals: one of the two ends it, and
  * its callout is over before it goes on: I8, I10. */
 #include "dev.h"
+#include "witnessed.h"
 
 #include <ithaca/condvar.h>
 
@@ -21,7 +22,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	cv_init(&cv, "cv");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);

@@ -2,6 +2,7 @@
 /* For exhausting: a message that comes again while its handler waits for a mutex: it runs once
  * more, and never beside itself: I1, I2, I5. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m;
@@ -15,7 +16,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_MESSAGE, 0, IPL_NET, true);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For exhausting: an adaptive mutex, wanted by an lwp and by a handler on another CPU: I8. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m;
@@ -22,7 +23,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
 }

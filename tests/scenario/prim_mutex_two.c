@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For exhausting: an adaptive mutex, wanted by an lwp of each CPU and by a handler: I8, I9. */
+/* For exhausting: an adaptive mutex, wanted by two lwps of one CPU and by a handler of another: I8,
+ * I9. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m;
@@ -22,7 +24,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
 }
@@ -31,7 +33,7 @@ static void body(void *arg)
 {
 	(void)arg;
 	enter();
-	CHECK_EQ(curlwp->l_pri, PRI_KERNEL);
+	CHECK_EQ(curlwp->l_pri, curlwp->l_basepri);
 }
 
 static void check(void)
@@ -41,7 +43,7 @@ static void check(void)
 
 SCENARIO(prim_mutex_two, "to exhaust: mutex, two lwps and interrupt: I8, I9") = {.cpus = 2,
     .setup = setup,
-    .lwps = {{"a", 0, body}, {"b", 1, body}},
+    .lwps = {{"a", 1, body}, {"b", 1, body, NULL, PRI_KERNEL - 1}},
     .devices = {{"raise", 1, dev_raise, &dev}},
     .bound = 3,
     .check = check};

@@ -19,6 +19,8 @@ static void hook(struct dev *d)
 static void setup(void)
 {
 	rw_init(&rw, "rw");
+	rw_enter(&rw, RW_READER); /* witness.c has seen it before the runs: see witnessed.h */
+	rw_exit(&rw);
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
 }

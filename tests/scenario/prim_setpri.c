@@ -2,6 +2,7 @@
 /* For exhausting: an lwp's priority changes while it holds a mutex that a handler waits for: what
  * it is lent and what is its own are kept apart: I9. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m;
@@ -16,7 +17,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_EDGE, 0, IPL_NET, true);
 }

@@ -40,8 +40,8 @@ static void check(void)
 	dev_check(&dev);
 }
 
-SCENARIO(prim_spl, "to exhaust: splraise(), splx(), preempt_disable(), interrupt: I1, I7") = {
-    .cpus = 2,
+SCENARIO(prim_spl,
+    "to exhaust: splraise(), splx(), preempt_disable(), interrupt: I1, I7") = {.cpus = 2,
     .setup = setup,
     .lwps = {{"a", 0, body}},
     .devices = {{"raise", 2, dev_raise, &dev}},

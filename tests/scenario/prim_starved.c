@@ -2,6 +2,7 @@
 /* For exhausting: one CPU, two ithreads, both in handlers that wait for a mutex; a third handler
  * waits for an ithread, and is served by the first that is done: I1, I5, I6. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev[3];
 static struct mutex m;
@@ -15,7 +16,7 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m, "m", IPL_NONE);
+	witnessed_mutex(&m, "m");
 	for (unsigned i = 0; i < 3; i++) {
 		dev[i].d_hook = hook;
 		dev_init(&dev[i], "dev", INTR_EDGE, 0, IPL_NET, true);

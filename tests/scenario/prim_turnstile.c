@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For exhausting: what a handler lends goes along a chain of two owners, and back: I9. */
 #include "dev.h"
+#include "witnessed.h"
 
 static struct dev dev;
 static struct mutex m[2];
@@ -14,8 +15,9 @@ static void hook(struct dev *d)
 
 static void setup(void)
 {
-	mutex_init(&m[0], "m0", IPL_NONE);
-	mutex_init(&m[1], "m1", IPL_NONE);
+	witnessed_mutex(&m[0], "m0");
+	witnessed_mutex(&m[1], "m1");
+	witnessed_order(&m[1], &m[0]);
 	dev.d_hook = hook;
 	dev_init(&dev, "dev", INTR_LEVEL, 0, IPL_NET, true);
 }

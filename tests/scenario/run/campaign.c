@@ -90,6 +90,20 @@ static void exhausted(char *out, size_t size)
 		    (unsigned long long)cov.sum);
 }
 
+/* What has overflowed is said when it does, and again in the end. */
+static void say_full(bool end)
+{
+	static bool said;
+
+	if (!xp_full || (said && !end))
+		return;
+	said = true;
+	fprintf(stderr,
+	    "%s%s: the table of states is full, %llu of them: what comes again is gone into "
+	    "again, which takes longer and leaves nothing out\n",
+	    opt.plain ? "" : "\n", scenario->name, (unsigned long long)xp_states);
+}
+
 static void progress(bool end)
 {
 	double t = seconds() - cov.began;
@@ -160,6 +174,7 @@ static enum xp_result runs(uint64_t *seed)
 		if (xp_exhausted)
 			break;
 		cov.runs++;
+		say_full(false);
 		if (xp_config.exact && xp_learnt)
 			forget_traces();
 		cov.cut += r == XP_PRUNED;
@@ -186,6 +201,7 @@ enum xp_result campaign(uint64_t *seed)
 	if (r != XP_FAILED)
 		r = runs(seed);
 	cov.took = seconds() - cov.began;
+	say_full(true);
 	cov.points = xp_steps_all;
 	if (r == XP_FAILED)
 		snprintf(cov.message, sizeof(cov.message), "%s", xp_message());

@@ -139,7 +139,7 @@ static void usage(void)
 	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive]\n"
 	    "         [--memory sc|tso|c11] [--seed N] [--runs N] [--seconds S]\n"
 	    "         [--depth D] [--bound B] [--reduction brute|states|shared]\n"
-	    "         [--cross N] [--program N] [--shard I/N]\n"
+	    "         [--remember N] [--cross N] [--program N] [--shard I/N]\n"
 	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
 	    "         [--json FILE] [--replay FILE] [--quiet]\n"
 	    "       ./ithaca sim --list\n"
@@ -216,6 +216,7 @@ static const struct option longs[] = {
     {"depth", required_argument, NULL, 'd'},
     {"bound", required_argument, NULL, 'b'},
     {"reduction", required_argument, NULL, 'e'},
+    {"remember", required_argument, NULL, 'M'},
     {"cross", required_argument, NULL, 'c'},
     {"program", required_argument, NULL, 'p'},
     {"shard", required_argument, NULL, 'h'},
@@ -230,6 +231,32 @@ static const struct option longs[] = {
     {"quiet", no_argument, NULL, 'q'},
     {NULL, 0, NULL, 0},
 };
+
+static void option_alone(int c)
+{
+	switch (c) {
+	case 'g':
+		opt.gdb = true;
+		break;
+	case 'L':
+		opt.list = true;
+		break;
+	case 'B':
+		opt.bench = true;
+		break;
+	case 'R':
+		opt.no_races = true;
+		break;
+	case 'N':
+		opt.no_shrink = true;
+		break;
+	case 'q':
+		opt.quiet = true;
+		break;
+	default:
+		usage();
+	}
+}
 
 static void option(int c)
 {
@@ -260,6 +287,9 @@ static void option(int c)
 	case 'e':
 		xp_config.reduction = reduction_of(optarg);
 		break;
+	case 'M':
+		xp_config.remember = number("remember", optarg, UINT64_MAX);
+		break;
 	case 'c':
 		opt.cross = (unsigned)number("cross", optarg, 1000000000);
 		break;
@@ -278,26 +308,8 @@ static void option(int c)
 	case 'y':
 		opt.replay = optarg;
 		break;
-	case 'g':
-		opt.gdb = true;
-		break;
-	case 'L':
-		opt.list = true;
-		break;
-	case 'B':
-		opt.bench = true;
-		break;
-	case 'R':
-		opt.no_races = true;
-		break;
-	case 'N':
-		opt.no_shrink = true;
-		break;
-	case 'q':
-		opt.quiet = true;
-		break;
 	default:
-		usage();
+		option_alone(c);
 	}
 }
 
