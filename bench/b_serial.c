@@ -8,10 +8,10 @@
  * writes one, at whatever instruction CPU 0 then is.
  *
  * Two groups. `serial`: nothing else happens. `flooded`: tools/netbench sends packets to a card
- * whose interrupts go to CPU 0, as fast as it can; a character is written only when CPU 0 is just
- * in an ithread, and as the card's handler is all that runs there, that is in the midst of a
- * packet. So it is not the mean of busy and idle times, but what the flood does to a character that
- * it meets.
+ * whose interrupts go to CPU 0, as fast as it can; a character is written only when CPU 0 is
+ * neither idle nor in a softint, and as the card's handler is all that is left to run there, that
+ * is in the midst of a packet. So it is not the mean of busy and idle times, but what the flood
+ * does to a character that it meets.
  *
  * How the turn goes from CPU to CPU under -icount is said in b_latency.c, and is the same here.
  *
@@ -123,12 +123,13 @@ static void turn_over(void *arg)
 	__asm__ volatile("" : : "r"(arg) : "memory");
 }
 
-/* in_handler - is CPU 0 in an ithread? A look in passing: lwps of ithreads are never freed. */
+/* in_handler - is CPU 0 neither idle nor in a softint? The flood leaves it nothing else than the
+ * card's handler, under each model. A look in passing: no lwp ends meanwhile. */
 static bool in_handler(void)
 {
 	struct lwp *l = atomic_load_explicit(&cpu_lookup(0)->ci_curlwp, memory_order_relaxed);
 
-	return (l->l_flags & LWP_ITHREAD) != 0;
+	return (l->l_flags & (LWP_IDLE | LWP_SOFTINT)) == 0;
 }
 
 /* Write one, and wait for its thread function; false: it did not come. */
