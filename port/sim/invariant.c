@@ -198,6 +198,14 @@ void inv_ithread(struct lwp *l, bool exists)
 	}
 }
 
+void inv_resized(void)
+{
+	for (unsigned i = 0; i < nithreads; i++)
+		if (ithreads[i].i_new)
+			CHANGE(ithreads[i].i_new, false);
+	CHANGE(pool_moved, true);
+}
+
 /* How many places it is in; *free if it is in none, and so must be on the free list. */
 static unsigned places(const struct lwp *it)
 {

@@ -43,6 +43,9 @@ void watch_end(void);
 /* invariant.c, for watch.c: an ithread exists, or does no more. */
 void inv_ithread(struct lwp *l, bool exists);
 
+/* invariant.c, for watch.c: nobody changes the size of the pool, no ithread is in the making. */
+void inv_resized(void);
+
 /* invariant.c: does `ih` stand in a pending queue? */
 bool inv_queued(const struct intr_handler *ih);
 

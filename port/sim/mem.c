@@ -205,6 +205,9 @@ void port_mem_free(void *p, size_t size)
 		sim_failed("port_mem_free of %p with size %zu, allocated with %zu", p, size,
 		    h->h_size);
 	if (xp_on) {
+		/* What this CPU wrote there comes before whoever is given it next: an allocator
+		 * has a lock. */
+		xp_drain(curcpu()->ci_index);
 		xp_dirty((uintptr_t)h, 64 + size);
 		xp_race_freed((uintptr_t)p, size);
 	}

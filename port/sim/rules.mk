@@ -8,7 +8,7 @@ SIM_WRAPPED := intr_establish intr_disestablish hwi_sched softint_establish soft
 	softint_schedule softint_schedule_cpu callout_init callout_init_hard callout_destroy \
 	callout_setfunc callout_reset callout_schedule callout_schedule_at \
 	callout_schedule_periodic callout_schedule_deferred callout_trystop \
-	callout_halt callout_shutdown lwp_alloc lwp_reap
+	callout_halt callout_shutdown ithread_resize lwp_alloc lwp_reap
 PORT_SRC := $(wildcard port/sim/*.c port/sim/*.S)
 PORT_CFLAGS := -fno-stack-protector -fno-pie -fno-builtin -D_GNU_SOURCE
 PORT_LDLIBS := -no-pie $(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPPED))

@@ -27,6 +27,7 @@
 
 #include <ithaca/callout.h>
 #include <ithaca/clock.h>
+#include <ithaca/ithread.h>
 #include <ithaca/lwp.h>
 #include <ithaca/softint.h>
 
@@ -542,4 +543,19 @@ void __wrap_lwp_reap(struct lwp *l)
 	if (watch_on && (l->l_flags & LWP_ITHREAD))
 		inv_ithread(l, false);
 	__real_lwp_reap(l);
+}
+
+static unsigned resizing;
+
+REAL(int, ithread_resize, unsigned);
+int __wrap_ithread_resize(unsigned n)
+{
+	int error;
+
+	CHANGE(resizing, resizing + 1);
+	error = __real_ithread_resize(n);
+	CHANGE(resizing, resizing - 1);
+	if (watch_on && resizing == 0)
+		inv_resized();
+	return error;
 }

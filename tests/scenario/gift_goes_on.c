@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Both CPUs starve, and one of them keeps out what it starved for when the pool's new ithread is
- * given to it: the other gets it: I5, I6.
+ * given to it: it has raised its level, or an ithread was woken there. The other gets it: I5, I6.
  */
 #include "dev.h"
 
@@ -33,18 +33,26 @@ static void setup(void)
 	}
 }
 
+/* Whoever waits looks, and waits on if it was not told. */
+static void wakes(bool tells)
+{
+	mutex_enter(&m);
+	told = tells;
+	cv_broadcast(&cv);
+	mutex_exit(&m);
+}
+
 static void grows(void *arg)
 {
 	(void)arg;
 	for (unsigned i = 0; i < 60; i++)
 		sim_point(SIM_TEST);
 	CHECK_EQ(ithread_resize(5), 0);
+	for (unsigned i = 0; i < 4; i++)
+		wakes(false);
 	for (unsigned i = 0; i < 20; i++)
 		sim_point(SIM_TEST);
-	mutex_enter(&m);
-	told = true;
-	cv_broadcast(&cv);
-	mutex_exit(&m);
+	wakes(true);
 }
 
 static void raises(void *arg)

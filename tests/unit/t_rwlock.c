@@ -175,7 +175,7 @@ static unsigned writers_left;
 static void write_often(void *arg)
 {
 	(void)arg;
-	while (!leave) {
+	while (!leave && writers_left < 8 * RW_PASSES_MAX) {
 		rw_enter(&rw, RW_WRITER);
 		writers_left++;
 		lwp_sleep_ns(20000); /* so that the other has come, and waits */

@@ -330,6 +330,25 @@ SIM_TEST(held_source_goes, 2, 20)
 	CHECK_EQ(info_of(n.n_line).state, STORM_CALM);
 }
 
+/* And takes its trouble along: with nothing to watch the clock is not asked for. */
+SIM_TEST(held_source_goes_for_good, 1, 0)
+{
+	struct eater e = {.e_work_ns = 100 * NS_PER_US};
+
+	CHECK_EQ(storm_init(), 0);
+	eater_init(&e, "eater", INTR_LEVEL, 0, 0);
+	eater_raise(&e);
+	lwp_sleep_ns(2 * NS_PER_S);
+	CHECK_EQ(info_of(e.e_line).state, STORM_HELD);
+	CHECK_EQ(intr_disestablish(e.e_ih), 0);
+	CHECK_EQ(sim_line_destroy(e.e_line), 0);
+	CHECK_EQ(sysctl_write("hw.intr.storm_percent", "0"), 0);
+	CHECK_EQ(sysctl_write("hw.intr.stuck_ms", "0"), 0);
+	(void)port_intr_disable();
+	CHECK_EQ(storm_tick(curcpu(), clock_ns()), UINT64_MAX);
+	port_intr_enable();
+}
+
 /* ---- Lines held masked ---- */
 
 struct sleeper {
