@@ -255,14 +255,6 @@ void lwp_setpri(struct lwp *l, int pri)
 	intr_return(intr);
 }
 
-bool lwp_oncpu(struct lwp *l)
-{
-	struct cpu *ci = atomic_load_explicit(&l->l_cpu, memory_order_relaxed);
-
-	/* NULL: it is new, and known by the word of a lock alone, which releases nothing. */
-	return ci != NULL && atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed) == l;
-}
-
 /* ---- The end ---- */
 
 void lwp_exit(void)

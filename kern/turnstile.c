@@ -22,7 +22,7 @@
  *	chain of m locked: A->l_wchan
  *	is not m any more: done             A runs, at 50
  *
- * Each change of a ts_pri or a list is followed by a turnstile_repri() of the owner that recomputes
+ * With each change of a ts_pri or a list goes a turnstile_compute() of the owner, who works out his
  * from what is true then, so two that overlap end in the same place. A hop that changes nothing
  * ends the walk, also in a ring of lwps that wait for one another.
  *
@@ -136,21 +136,52 @@ static void turnstile_insert(struct turnstile *ts, struct lwp *l, uint8_t pri)
 	list_insert_before(e, &l->l_waitq);
 }
 
-/* What the first waiter has goes to `owner`, if there is one. */
-static void turnstile_lend(struct turnstile *ts, struct lwp *owner)
+/* Work out l_pri; l_lock is held. False: it stays. */
+static bool turnstile_compute(struct lwp *l)
 {
-	uint8_t pri = pri_of(turnstile_first(ts));
+	struct turnstile *ts;
+	struct list *e;
+	uint8_t pri = l->l_basepri;
+
+	LIST_EACH(e, &l->l_lent) {
+		ts = container_of(e, struct turnstile, ts_lent);
+		if (ts->ts_pri > pri)
+			pri = ts->ts_pri;
+	}
+	if (pri == lwp_pri(l))
+		return false;
+	sched_setpri(l, pri);
+	return true;
+}
+
+/* What the first waiter has, `pri`, goes to `owner`, if there is one. False: that changes nothing
+ * of his. */
+static bool turnstile_lend(struct turnstile *ts, struct lwp *owner, uint8_t pri)
+{
+	bool changed;
 
 	if (owner == NULL) {
 		ts->ts_pri = pri;
-		return;
+		return false;
 	}
 	spin_lock(&owner->l_lock);
 	ts->ts_pri = pri;
 	ts->ts_owner = owner;
 	if (!list_linked(&ts->ts_lent))
 		list_append(&owner->l_lent, &ts->ts_lent);
+	changed = turnstile_compute(owner);
 	spin_unlock(&owner->l_lock);
+	return changed;
+}
+
+/* What curlwp, `l`, was lent by those whom it kept waiting here is given back. */
+static void turnstile_pay_back(struct turnstile *ts, struct lwp *l)
+{
+	spin_lock(&l->l_lock);
+	list_remove(&ts->ts_lent);
+	ts->ts_owner = NULL;
+	turnstile_compute(l);
+	spin_unlock(&l->l_lock);
 }
 
 /* `l` waits no more: it takes a turnstile along, the last one this one. */
@@ -170,7 +201,8 @@ static void turnstile_out(struct turnstile *ts, struct lwp *l)
 
 /* ---- Priority along the chain ---- */
 
-/* `l` waits for the lock `obj` and has a new priority: to its place. Returns who is lent to now. */
+/* `l` waits for the lock `obj` and has a new priority: to its place. Returns who has another one
+ * by that, or NULL. */
 static struct lwp *turnstile_moved(struct lwp *l, const void *obj)
 {
 	struct turnstile_chain *tc = chain_of(obj);
@@ -184,41 +216,20 @@ static struct lwp *turnstile_moved(struct lwp *l, const void *obj)
 		KASSERT(ts != NULL, "%s waits for %s without a turnstile", l->l_name, l->l_wmesg);
 		list_remove(&l->l_waitq);
 		turnstile_insert(ts, l, pri_of(l));
-		owner = ts->ts_owner;
-		turnstile_lend(ts, owner);
+		if (turnstile_lend(ts, ts->ts_owner, pri_of(turnstile_first(ts))))
+			owner = ts->ts_owner;
 	}
 	spin_unlock(&tc->tc_lock);
 	return owner;
 }
 
-/* Work out l_pri. False: it stays. */
-static bool turnstile_compute(struct lwp *l)
-{
-	struct turnstile *ts;
-	struct list *e;
-	uint8_t pri;
-	bool changed;
-
-	spin_lock(&l->l_lock);
-	pri = l->l_basepri;
-	LIST_EACH(e, &l->l_lent) {
-		ts = container_of(e, struct turnstile, ts_lent);
-		if (ts->ts_pri > pri)
-			pri = ts->ts_pri;
-	}
-	changed = pri != lwp_pri(l);
-	if (changed)
-		sched_setpri(l, pri);
-	spin_unlock(&l->l_lock);
-	return changed;
-}
-
-void turnstile_repri(struct lwp *l)
+/* `l` has a new priority: so may those have that it waits for. */
+static void turnstile_walk(struct lwp *l)
 {
 	const void *wchan;
 	unsigned hops = 0;
 
-	while (l != NULL && turnstile_compute(l)) {
+	while (l != NULL) {
 		hops++;
 		KASSERT(hops < CHAIN_HOPS_MAX, "%s: endless chain of waiters", l->l_name);
 		wchan = atomic_load_explicit(&l->l_wchan, memory_order_relaxed);
@@ -232,12 +243,25 @@ void turnstile_repri(struct lwp *l)
 	}
 }
 
+void turnstile_repri(struct lwp *l)
+{
+	bool changed;
+
+	spin_lock(&l->l_lock);
+	changed = turnstile_compute(l);
+	spin_unlock(&l->l_lock);
+	if (changed)
+		turnstile_walk(l);
+}
+
 /* ---- For mutex.c and rwlock.c ---- */
 
 void turnstile_block(const void *obj, const char *name, unsigned kind, struct lwp *owner, bool intr)
 {
 	struct turnstile *ts = turnstile_lookup(obj);
-	struct lwp *l = curlwp;
+	struct lwp *l = curlwp, *first;
+	uint8_t pri;
+	bool changed;
 
 	if (ts == NULL) {
 		ts = l->l_turnstile;
@@ -257,10 +281,13 @@ void turnstile_block(const void *obj, const char *name, unsigned kind, struct lw
 	l->l_wait_kind = (uint8_t)kind;
 	atomic_store_explicit(&l->l_wait_turnstile, true, memory_order_relaxed);
 	atomic_store_explicit(&l->l_wchan, obj, memory_order_relaxed);
-	turnstile_insert(ts, l, pri_of(l));
-	turnstile_lend(ts, owner);
+	pri = pri_of(l);
+	turnstile_insert(ts, l, pri);
+	first = turnstile_first(ts);
+	changed = turnstile_lend(ts, owner, first == l ? pri : pri_of(first));
 	spin_unlock(&chain_of(obj)->tc_lock);
-	turnstile_repri(owner);
+	if (changed)
+		turnstile_walk(owner);
 	lwp_park();
 	intr_return(intr);
 }
@@ -271,8 +298,8 @@ void turnstile_give(const void *obj, struct lwp *owner)
 
 	KASSERT(ts != NULL && (ts->ts_owner == NULL || ts->ts_owner == owner),
 	    "%s has the waiters of another", owner->l_name);
-	turnstile_lend(ts, owner);
-	turnstile_compute(owner); /* it runs or is about to, so the chain ends here */
+	/* It runs or is about to, so the chain ends here. */
+	(void)turnstile_lend(ts, owner, pri_of(turnstile_first(ts)));
 }
 
 void turnstile_disown(const void *obj)
@@ -282,11 +309,7 @@ void turnstile_disown(const void *obj)
 
 	if (ts == NULL || ts->ts_owner != l)
 		return;
-	spin_lock(&l->l_lock);
-	list_remove(&ts->ts_lent);
-	ts->ts_owner = NULL;
-	spin_unlock(&l->l_lock);
-	turnstile_compute(l);
+	turnstile_pay_back(ts, l);
 }
 
 struct lwp *turnstile_take(const void *obj, bool *more)
@@ -297,15 +320,11 @@ struct lwp *turnstile_take(const void *obj, bool *more)
 	KASSERT(ts != NULL && ts->ts_owner == l, "%s lets go: the waiters wait for another",
 	    l->l_name);
 	first = turnstile_first(ts);
-	spin_lock(&l->l_lock);
-	list_remove(&ts->ts_lent);
-	ts->ts_owner = NULL;
-	spin_unlock(&l->l_lock);
+	turnstile_pay_back(ts, l);
 	turnstile_out(ts, first);
 	*more = ts->ts_obj == obj;
 	if (*more)
 		ts->ts_pri = pri_of(turnstile_first(ts));
-	turnstile_compute(l);
 	return first;
 }
 

@@ -136,6 +136,15 @@ static inline int spl_now(void)
 	return spins_held() != 0 ? IPL_HIGH : curlwp->l_ipl;
 }
 
+/* lwp_oncpu - it runs at this moment, not pinned beneath another. A hint. Any context. */
+static inline bool lwp_oncpu(struct lwp *l)
+{
+	struct cpu *ci = atomic_load_explicit(&l->l_cpu, memory_order_relaxed);
+
+	/* NULL: it is new, and known by the word of a lock alone, which releases nothing. */
+	return ci != NULL && atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed) == l;
+}
+
 /* cpu_count - CPUs attached; their numbers are 0 to cpu_count() - 1. Any context. */
 unsigned cpu_count(void);
 

@@ -166,9 +166,6 @@ static inline uint32_t lwp_gate(uint8_t level)
 	return l.l_gate;
 }
 
-/* lwp_oncpu - it runs at this moment, not pinned beneath another. A hint. Any context. */
-bool lwp_oncpu(struct lwp *l);
-
 /* lwp_alloc - an lwp with a stack that does not run yet, LWP_FREE. For lwp.c, ithread.c,
  * softint.c, cpu.c. Thread context; may block. NULL: no memory. lwp_reap - the reaper frees it,
  * once it is off its stack. Any context up to IPL_SCHED. */
