@@ -48,6 +48,11 @@ OWNER = {
 }
 
 
+@pytest.fixture
+def boot(steady):
+    return steady
+
+
 def build(compiler):
     made = subprocess.run(['make', '--no-print-directory', '-j2', 'SAN=all', f'CC={compiler}',
                            'kernel'], cwd=harness.ROOT, capture_output=True, text=True,
