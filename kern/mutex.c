@@ -268,12 +268,15 @@ static void mutex_enter_held(struct mutex *m)
 
 void __attribute__((noinline)) mutex_enter_slow(struct mutex *m)
 {
+	bool spin = atomic_load_explicit(&m->m_word, memory_order_relaxed) == MUTEX_SPIN;
+
+	if (!spin)
+		model_enters(m->m_name); /* before witness.c, which does not know of models */
 	witness_check(m);
-	if (atomic_load_explicit(&m->m_word, memory_order_relaxed) == MUTEX_SPIN) {
+	if (spin) {
 		mutex_spin_enter(m);
 		return;
 	}
-	model_enters(m->m_name);
 	KASSERT(!IPL_IS_HARD(spl_now()) || panicking(), "adaptive mutex %s entered at level %s",
 	    m->m_name, spl_name(spl_now()));
 	/* Others have tried already. */
