@@ -226,8 +226,9 @@ class Machine:
     # ---- waiting ----
 
     def transcript(self):
-        """All that the console showed so far, cleaned."""
-        self.log.flush()
+        """All that the console showed so far, cleaned; also of a machine that is closed."""
+        if not self.log.closed:
+            self.log.flush()
         with open(self.log_path, encoding='utf-8', errors='replace', newline='') as f:
             return clean(f.read())
 
