@@ -45,7 +45,7 @@ static uint32_t ops[XP_CPUS];
 
 void xp_race_begin(void)
 {
-	v4 past;
+	v4 past = {0};
 	bool anew = false;
 
 	for (unsigned c = 0; c < XP_CPUS; c++) {

@@ -118,24 +118,21 @@ static err_t drop(struct conn *co)
 	return err;
 }
 
-/* end_test - all of its connections; `self` is who was called, whose err_t it returns. */
-static err_t end_test(const struct conn *self)
+/* end_test - all of its connections but `self`, who was called and drops itself. */
+static void end_test(const struct conn *self)
 {
-	struct conn *co, *next;
-	err_t err = ERR_OK, one;
+	struct conn *co, *next = test.streams, *control = test.control;
 
-	for (co = test.streams; co != NULL; co = next) {
-		next = co->co_next;
-		one = drop(co);
-		if (co == self)
-			err = one;
-	}
-	iperf_udp_end();
-	co = test.control;
 	test.control = NULL;
 	test.streams = NULL;
-	one = drop(co);
-	return co == self ? one : err;
+	while ((co = next) != NULL) {
+		next = co->co_next;
+		if (co != self)
+			(void)drop(co);
+	}
+	iperf_udp_end();
+	if (control != self)
+		(void)drop(control);
 }
 
 static err_t leave(struct conn *co)
@@ -143,7 +140,9 @@ static err_t leave(struct conn *co)
 	/* Streams may go when their time is over; the results are still to come. */
 	if (co->co_stream && (test.phase == RESULTS || test.phase == DONE))
 		return hang_up(co);
-	return co->co_stream || co == test.control ? end_test(co) : drop(co);
+	if (co->co_stream || co == test.control)
+		end_test(co);
+	return drop(co);
 }
 
 static void say(struct conn *co, const void *what, size_t len)
@@ -403,7 +402,7 @@ static err_t introduced(struct conn *co, bool *gone)
 {
 	/* Of a test that has but its goodbye to say nobody needs the rest. */
 	if (test.control != NULL && test.phase == DONE)
-		(void)end_test(NULL);
+		end_test(NULL);
 	if (test.control == NULL) {
 		test.control = co;
 		test.count = 0;

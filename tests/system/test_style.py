@@ -96,7 +96,7 @@ def test_layers_are_kept(tree, name, include, message):
 
 README = ('# T\n\n`./ithaca run --cpus 2`, [more](docs/how-it-works.md#more).\n\n'
           '| folder | what |\n| --- | --- |\n| `include/` | |\n| `kern/` | |\n| `man/` | |\n'
-          '| `docs/` | |\n| `tools/` | |\n| `bench/` | |\n')
+          '| `docs/` | |\n| `tools/` | |\n| `bench/` | |\n| `tests/` | |\n')
 WORKS = ('# W\n\n## More\n\n`kern/thing.c: f(), g()`, `f()`, `thing.c`, `kern/*.c`, `hw.x`\n\n'
          '| module | what | page |\n| --- | --- | --- |\n| `kern/thing.c` | it | thing(9) |\n\n'
          '| figure | line | instructions |\n| --- | --- | --- |\n| it | whole | 3 |\n')
@@ -107,8 +107,15 @@ PAGE = ('.\\" SPDX-License-Identifier: BSD-2-Clause\n.Dd November 20, 2026\n.Dt 
         '.Sh NAME\n.Nm f\n.Nd a thing\n.Sh SYNOPSIS\n.In ithaca/thing.h\n.Ft int\n'
         '.Fn f "int n" "void (*f)(int *)"\n.Sh DESCRIPTION\n.Fn f\n.Li hw.x\n'
         '.Pa kern/thing.c\n.Sh SEE ALSO\n.Xr thing 9 ,\n.Xr gdb 1\n')
+SHOWN = ('# S\n\n| rule | scenarios | on the machine |\n| --- | --- | --- |\n'
+         '| once | `one`, `t_thing.it` | `test_it` |\n\n'
+         '| race | drawn in | scenarios |\n| --- | --- | --- |\n'
+         '| a thing | `kern/thing.c` | `two` |\n')
 DOCUMENTS = {'README.md': README, 'docs/how-it-works.md': WORKS, 'kern/thing.c': THING_C,
-             'bench/b_thing.c': SPDX + 'const char *b = "whole";\n',
+             'docs/simulator.md': SHOWN, 'bench/b_thing.c': SPDX + 'const char *b = "whole";\n',
+             'tests/scenario/s_thing.c': SPDX + 'SCENARIO(one, 1)\nSCENARIO(two, 2)\n',
+             'tests/unit/t_thing.c': SPDX + 'TEST(it)\n',
+             'tests/system/test_thing.py': 'def test_it(machine):\n    pass\n',
              'include/ithaca/thing.h': THING_H, 'man/thing.9': PAGE}
 
 
@@ -137,6 +144,16 @@ def test_true_documents_pass(tree):
     ('docs/how-it-works.md', '| `kern/thing.c`', '| `thing.c`',
      'kern/thing.c is not in the table of modules'),
     ('docs/how-it-works.md', '| whole', '| half', ':13: "half" is not printed by bench/'),
+    ('docs/simulator.md', '| rule |', '| law |', 'no table that begins with | rule |'),
+    ('docs/simulator.md', '`one`, `t_thing.it`', 'none', ':5: nothing shows: once'),
+    ('docs/simulator.md', '`test_it`', 'none', ':5: nothing shows: once'),
+    ('docs/simulator.md', '`one`', '`six`', ':5: six: no such scenario or unit test'),
+    ('docs/simulator.md', '`t_thing.it`', '`t_thing.we`', ':5: t_thing.we: no such scenario or'),
+    ('docs/simulator.md', '`test_it`', '`test_us`', ':5: test_us: no such test of the machine'),
+    ('docs/simulator.md', '`two`', 'none', ':9: (none): no such scenario or unit test'),
+    ('kern/thing.c', 'int f(int a)',
+     '/*\n *\tCPU 0\tCPU 1\n *\tCPU 0\tCPU 1\n */\nint f(int a)',
+     'docs/simulator.md:9: kern/thing.c draws 2 races, the table has 1'),
     ('kern/thing.c', 'static const char *g(void)\n{', 'int g(void);\nint i(void)\n{ /* g() */',
      'g() is not defined in kern/thing.c'),
     ('include/ithaca/thing.h', '/* f - a', '/* a', 'thing.h:7: f() has no comment before it'),
