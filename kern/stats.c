@@ -146,9 +146,5 @@ static struct sysctl nodes[] = {
 
 void stats_init(void)
 {
-	unsigned i;
-
-	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		if (sysctl_register(&nodes[i]) != 0)
-			panic("sysctl %s: the name is taken", nodes[i].sy_name);
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

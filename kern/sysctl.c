@@ -78,6 +78,13 @@ int sysctl_register(struct sysctl *sy)
 	return 0;
 }
 
+void sysctl_publish(struct sysctl *nodes, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (sysctl_register(&nodes[i]) != 0)
+			panic("sysctl %s: the name is taken", nodes[i].sy_name);
+}
+
 struct sysctl *sysctl_find(const char *name)
 {
 	struct sysctl *sy;

@@ -546,12 +546,8 @@ static struct sysctl nodes[] = {
 
 void witness_init(void)
 {
-	unsigned i;
-
 	if (witness_report_init() != 0)
 		panic("no memory for the lock checker");
-	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		if (sysctl_register(&nodes[i]) != 0)
-			panic("sysctl %s: the name is taken", nodes[i].sy_name);
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	panic_register(witness_dump);
 }

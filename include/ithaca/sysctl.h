@@ -30,6 +30,10 @@ void sysctl_init(void);
 /* sysctl_register - add a node; EEXIST. Thread context; may block. */
 int sysctl_register(struct sysctl *sy);
 
+/* sysctl_publish - add `n` nodes of an array, for good. Panics when a name is taken, which is a
+ * programmer's error. Thread context; may block. */
+void sysctl_publish(struct sysctl *nodes, unsigned n);
+
 /* sysctl_find - by whole name, or NULL. Thread context. */
 struct sysctl *sysctl_find(const char *name);
 

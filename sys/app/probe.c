@@ -263,10 +263,6 @@ static struct sysctl node = {.sy_name = "hw.intr.latency",
 
 void probe_init(void)
 {
-	int error;
-
 	mutex_init(&probe_mutex, "probe", IPL_NONE);
-	error = sysctl_register(&node);
-	if (error != 0)
-		kprintf("sysctl %s: %s\n", node.sy_name, errno_name(error));
+	sysctl_publish(&node, 1);
 }

@@ -513,14 +513,8 @@ static int unit_setup(struct igb *ig)
 
 static void initialise(void)
 {
-	int error;
-
 	mutex_init(&units_lock, "igb units", IPL_NONE);
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	initialised = true;
 }
 

@@ -437,7 +437,6 @@ void nic_init(void)
 {
 	struct page_stats ps;
 	uint64_t max;
-	int error;
 
 	mutex_init(&depot_mutex, "nic buffers", IPL_TTY);
 	mutex_init(&nic_show, "nic attach", IPL_NONE);
@@ -446,9 +445,5 @@ void nic_init(void)
 	page_stats_get(&ps);
 	max = ps.ps_total / 4 * (PAGE_SIZE / NIC_BUF_SIZE); /* a quarter of the memory at most */
 	atomic_store_explicit(&bufs_max, max < BUFS_MAX ? max : BUFS_MAX, memory_order_relaxed);
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

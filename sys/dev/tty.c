@@ -452,9 +452,7 @@ int tty_attach(void)
 		(void)softint_disestablish(t->t_softint);
 		return error;
 	}
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]) && error == 0; i++)
-		error = sysctl_register(&counts[i]);
-	KASSERT(error == 0, "tty: its sysctls: %s", errno_name(error));
+	sysctl_publish(counts, sizeof(counts) / sizeof(counts[0]));
 	atomic_store_explicit(&t->t_uart, u, memory_order_release);
 	/* What arrived before the store found nobody. */
 	softint_schedule(t->t_softint);

@@ -392,8 +392,5 @@ static struct sysctl node = {.sy_name = "dev.virtio_net.budget",
 
 void vtnet_queue_sysctl(void)
 {
-	int error = sysctl_register(&node);
-
-	if (error != 0)
-		kprintf("sysctl %s: %s\n", node.sy_name, errno_name(error));
+	sysctl_publish(&node, 1);
 }

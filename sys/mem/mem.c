@@ -142,14 +142,9 @@ static int mem_set_fail(struct sysctl *sy, uint64_t value)
 
 void mem_publish(void)
 {
-	for (unsigned i = 0; i < MEM_NODES; i++) {
-		int error;
-
+	for (unsigned i = 0; i < MEM_NODES; i++)
 		nodes[i].sy_get = mem_get;
-		error = sysctl_register(&nodes[i]);
-		KASSERT(error == 0, "sysctl %s: error %d", nodes[i].sy_name, error);
-		(void)error;
-	}
+	sysctl_publish(nodes, MEM_NODES);
 }
 
 void mem_dump(void (*print)(const char *fmt, ...))

@@ -234,8 +234,7 @@ void net_wake(struct condvar *cv)
 
 /* ---- Figures ---- */
 
-/* What a node of net.lock.* reads; the second is a time in ticks. */
-static uint64_t read_count(struct sysctl *sy)
+uint64_t net_count_get(struct sysctl *sy)
 {
 	uint64_t v;
 
@@ -245,30 +244,26 @@ static uint64_t read_count(struct sysctl *sy)
 	return v;
 }
 
+/* A time in ticks. */
 static uint64_t read_time(struct sysctl *sy)
 {
-	return port_counter_to_ns(read_count(sy)) / NS_PER_US;
+	return port_counter_to_ns(net_count_get(sy)) / NS_PER_US;
 }
 
-#define COUNT(name, doc, of)                                                                       \
-	{                                                                                          \
-		.sy_name = name, .sy_doc = doc, .sy_get = read_count, .sy_arg = of                 \
-	}
 #define TIME(name, doc, of)                                                                        \
 	{                                                                                          \
-		.sy_name = name, .sy_doc = doc, .sy_get = read_time, .sy_arg = of                  \
+		.sy_name = name, .sy_doc = doc, .sy_get = read_time, .sy_arg = (uintptr_t)&of      \
 	}
 static struct sysctl nodes[] = {
-    COUNT("net.lock.enters", "times that the core lock was taken", (uintptr_t)&enters),
-    COUNT("net.lock.contended", "of those, from another's hands", (uintptr_t)&contended),
-    TIME("net.lock.wait_us", "microseconds waited for it, all together", (uintptr_t)&waited_ticks),
-    TIME("net.lock.wait_max_us", "microseconds of the longest wait", (uintptr_t)&waited_worst),
-    TIME("net.lock.held_us", "microseconds that it was held", (uintptr_t)&held_ticks),
-    TIME("net.lock.held_max_us", "microseconds of the longest hold", (uintptr_t)&held_worst),
-    COUNT("net.lock.breaths", "times that a handler let others in", (uintptr_t)&breaths),
-    COUNT("net.loop.packets", "packets from this machine to itself", (uintptr_t)&loop_packets),
-    COUNT("net.loop.failures", "times that their lwp was not to be made",
-	(uintptr_t)&loop_failures),
+    NET_COUNT("net.lock.enters", "times that the core lock was taken", enters),
+    NET_COUNT("net.lock.contended", "of those, from another's hands", contended),
+    TIME("net.lock.wait_us", "microseconds waited for it, all together", waited_ticks),
+    TIME("net.lock.wait_max_us", "microseconds of the longest wait", waited_worst),
+    TIME("net.lock.held_us", "microseconds that it was held", held_ticks),
+    TIME("net.lock.held_max_us", "microseconds of the longest hold", held_worst),
+    NET_COUNT("net.lock.breaths", "times that a handler let others in", breaths),
+    NET_COUNT("net.loop.packets", "packets from this machine to itself", loop_packets),
+    NET_COUNT("net.loop.failures", "times that their lwp was not to be made", loop_failures),
 };
 
 void net_init(bool cards)
@@ -281,11 +276,7 @@ void net_init(bool cards)
 	cv_init(&loop_cv, "net loop");
 	/* Ticks of the counter in BREATH, from how many nanoseconds a million of them are. */
 	breath_ticks = BREATH * 1000000 / port_counter_to_ns(1000000);
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	net_glue_init();
 	error = net_timers_init();
 	if (error != 0) {

@@ -16,6 +16,7 @@
 #include "dev/nic.h"
 #include "net.h"
 #include <ithaca/condvar.h>
+#include <ithaca/sysctl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -85,6 +86,14 @@ void net_tap_notify(struct net_tap *tap, uint16_t skip, void (*notify)(void *), 
 void net_tap_unlink(struct net_tap *tap);
 struct net_frame;
 size_t net_tap_take(struct net_tap *tap, struct net_frame *nf, void *buf, size_t size);
+
+/* NET_COUNT - a sysctl that reads a uint64_t of lock (n), by net_count_get(), in thread context. */
+#define NET_COUNT(name, doc, of)                                                                   \
+	{                                                                                          \
+		.sy_name = name, .sy_doc = doc, .sy_get = net_count_get,                           \
+		.sy_arg = (uintptr_t) & (of)                                                       \
+	}
+uint64_t net_count_get(struct sysctl *sy);
 
 /* net_text - an address as text, IPv6 as RFC 5952 has it (lower case). Any context. */
 struct ip_addr;

@@ -224,15 +224,10 @@ void net_glue_init(void)
 {
 	struct page_stats ps;
 	uint64_t quarter;
-	int error;
 
 	page_stats_get(&ps);
 	quarter = ps.ps_total * PAGE_SIZE / 4;
 	atomic_store_explicit(&mem_max, quarter < MEM_MAX ? quarter : MEM_MAX,
 	    memory_order_relaxed);
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

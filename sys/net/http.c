@@ -444,21 +444,7 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 
 /* ---- Start ---- */
 
-static uint64_t read_count(struct sysctl *sy)
-{
-	uint64_t v;
-
-	net_enter();
-	v = *(const uint64_t *)sy->sy_arg;
-	net_exit();
-	return v;
-}
-
-#define NODE(name, doc, field)                                                                     \
-	{                                                                                          \
-		.sy_name = name, .sy_doc = doc, .sy_get = read_count,                              \
-		.sy_arg = (uintptr_t)&http_counts.field                                            \
-	}
+#define NODE(name, doc, field) NET_COUNT(name, doc, http_counts.field)
 static struct sysctl nodes[] = {
     NODE("net.http.connections", "connections accepted", ct_conns),
     NODE("net.http.open", "connections that are open", ct_conns_now),
@@ -502,7 +488,6 @@ void http_start(void)
 {
 	struct sysctl *max = &nodes[sizeof(nodes) / sizeof(nodes[0]) - 1];
 	bool listening;
-	int error;
 
 	http_answer_init();
 	max->sy_set = conns_max_set;
@@ -513,9 +498,5 @@ void http_start(void)
 	net_exit();
 	if (!listening)
 		kprintf("http: port %u: no memory to listen\n", HTTP_PORT);
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

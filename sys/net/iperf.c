@@ -508,25 +508,12 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-static uint64_t read_count(struct sysctl *sy)
-{
-	uint64_t v;
-
-	net_enter();
-	v = *(const uint64_t *)sy->sy_arg;
-	net_exit();
-	return v;
-}
-
-#define NODE(name, doc, of)                                                                        \
-	{                                                                                          \
-		.sy_name = name, .sy_doc = doc, .sy_get = read_count, .sy_arg = (uintptr_t)&of     \
-	}
 static struct sysctl nodes[] = {
-    NODE("net.iperf.tests", "tests that came to their end", tests_done),
-    NODE("net.iperf.refused", "tests and connections refused", tests_refused),
-    NODE("net.iperf.bytes_in", "bytes received in tests", iperf_bytes_in),
-    NODE("net.iperf.bytes_out", "bytes sent in tests, and acknowledged if by TCP", iperf_bytes_out),
+    NET_COUNT("net.iperf.tests", "tests that came to their end", tests_done),
+    NET_COUNT("net.iperf.refused", "tests and connections refused", tests_refused),
+    NET_COUNT("net.iperf.bytes_in", "bytes received in tests", iperf_bytes_in),
+    NET_COUNT("net.iperf.bytes_out", "bytes sent in tests, and acknowledged if by TCP",
+	iperf_bytes_out),
 };
 
 void net_iperf_start(void)
@@ -545,9 +532,5 @@ void net_iperf_start(void)
 	net_exit();
 	if (l == NULL)
 		kprintf("net: iperf's port cannot be listened at: no memory\n");
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

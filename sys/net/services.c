@@ -245,34 +245,21 @@ static void make_text(void)
 	}
 }
 
-static uint64_t read_count(struct sysctl *sy)
-{
-	uint64_t v;
-
-	net_enter();
-	v = *(const uint64_t *)sy->sy_arg;
-	net_exit();
-	return v;
-}
-
-#define NODE(name, doc, of)                                                                        \
-	{                                                                                          \
-		.sy_name = name, .sy_doc = doc, .sy_get = read_count, .sy_arg = (uintptr_t)&of     \
-	}
 static struct sysctl nodes[] = {
-    NODE("net.echo.packets", "datagrams and pieces of streams sent back", echo_packets),
-    NODE("net.echo.bytes", "bytes sent back", echo_bytes),
-    NODE("net.discard.packets", "datagrams and pieces of streams thrown away", discard_packets),
-    NODE("net.discard.bytes", "bytes thrown away", discard_bytes),
-    NODE("net.chargen.bytes", "bytes of text sent", chargen_bytes),
-    NODE("net.services.refused", "datagrams from ports below 1024, not answered", loops_refused),
-    NODE("net.services.connections", "connections accepted", connections),
+    NET_COUNT("net.echo.packets", "datagrams and pieces of streams sent back", echo_packets),
+    NET_COUNT("net.echo.bytes", "bytes sent back", echo_bytes),
+    NET_COUNT("net.discard.packets", "datagrams and pieces of streams thrown away",
+	discard_packets),
+    NET_COUNT("net.discard.bytes", "bytes thrown away", discard_bytes),
+    NET_COUNT("net.chargen.bytes", "bytes of text sent", chargen_bytes),
+    NET_COUNT("net.services.refused", "datagrams from ports below 1024, not answered",
+	loops_refused),
+    NET_COUNT("net.services.connections", "connections accepted", connections),
 };
 
 void net_services_start(void)
 {
 	err_t err = ERR_OK;
-	int error;
 
 	make_text();
 	http_start();
@@ -286,9 +273,5 @@ void net_services_start(void)
 	net_exit();
 	if (err != ERR_OK)
 		kprintf("net: not all services could be started: no memory\n");
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

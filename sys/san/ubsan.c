@@ -330,9 +330,5 @@ void ubsan_publish(void)
 		.sy_get = reports_get},
 	};
 
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		int error = sysctl_register(&nodes[i]);
-
-		KASSERT(error == 0, "sysctl %s: error %d", nodes[i].sy_name, error);
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

@@ -49,7 +49,7 @@ static struct sysctl twin = {.sy_name = "test.plain", .sy_value = &value};
 
 static void register_all(void)
 {
-	CHECK_EQ(sysctl_register(&plain), 0);
+	sysctl_publish(&plain, 1);
 	CHECK_EQ(sysctl_register(&limited), 0);
 	CHECK_EQ(sysctl_register(&doubled), 0);
 	CHECK_EQ(sysctl_register(&text), 0);
@@ -149,4 +149,12 @@ static struct sysctl bad = {.sy_name = "Test..x", .sy_value = &value};
 SIM_PANIC(a_bad_name_is_the_programmers_error, 1, "no such form of name")
 {
 	sysctl_register(&bad);
+}
+
+static struct sysctl pair[] = {{.sy_name = "test.pair", .sy_value = &value},
+    {.sy_name = "test.pair", .sy_value = &value}};
+
+SIM_PANIC(a_name_taken_is_the_publishers_error, 1, "sysctl test.pair: the name is taken")
+{
+	sysctl_publish(pair, 2);
 }
