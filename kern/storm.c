@@ -8,6 +8,13 @@
  * So a device that interrupts 350,000 times a second and is done in a microsecond is left alone,
  * and one that is never done is not, at whatever rate.
  *
+ * Time that a virtual machine's host gave to others while a handler ran looks like the handler's.
+ * But a handler in a thread keeps nobody from taking the clock interrupt, and a CPU that does not
+ * execute takes it late. So from the first look over budget on the clock is asked for every 10 ms,
+ * and a look less than 100 ms after it came more than LATE_NS late is in doubt: it counts for a
+ * DOUBT_TIMES part of a sure one. A storm on a host with other things to do is still seen,
+ * in five seconds instead of half of one; so is one by filters that keep interrupts off for long.
+ *
  * Why in the clock interrupt: a storm starves all that runs in threads on its CPU, softints and
  * callouts included, so nothing of that kind could be relied on to end it.
  *
@@ -55,8 +62,10 @@
 #define LOOK_NS (100 * NS_PER_MS)
 #define LOOK_IDLE_NS NS_PER_S /* a CPU to which nothing is routed */
 #define TRIAL_NS (10 * NS_PER_MS)
-#define LOOKS_OVER 5    /* so many looks over budget make a storm */
-#define TRIALS_UNDER 50 /* so many trial looks under budget end one */
+#define LOOKS_OVER 5      /* so many looks over budget make a storm */
+#define TRIALS_UNDER 50   /* so many trial looks under budget end one */
+#define LATE_NS NS_PER_MS /* a clock interrupt this late leaves doubt whether the CPU executed */
+#define DOUBT_TIMES 10    /* so many looks in doubt count for one */
 #define QUIET_NS (10 * NS_PER_S)
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (10 * NS_PER_S)
@@ -87,7 +96,12 @@ struct storm {
 	uint64_t st_counter;      /* (s) and when */
 	unsigned st_percent;      /* (s) since the sample before */
 	unsigned st_said_percent; /* (s) what SAY_STORM is about */
-	unsigned st_looks;        /* (s) calm: running over budget; trial: running under it */
+	bool st_doubt;            /* (s) its CPU was late not long before that */
+	unsigned st_said_ms;      /* (s) and for how long */
+	unsigned st_over;         /* (s) looks over budget, running; DOUBT_TIMES for a sure one */
+	uint64_t st_over_ns;      /* (s) since when */
+	unsigned st_looks;        /* (s) trial: looks under budget */
+	uint64_t st_next_ns;      /* (s) when it is looked at next */
 	uint32_t st_unclaimed;    /* (s) trial: is_unclaimed when last looked at */
 	uint64_t st_count;        /* (s) trial: interrupts when they last had come */
 	uint64_t st_quiet_ns;     /* (s) trial: and since when there is none */
@@ -101,7 +115,8 @@ struct storm {
 };
 
 struct storm_cpu {
-	_Alignas(64) uint64_t sc_next_ns; /* (i) when its sources are looked at next */
+	_Alignas(64) uint64_t sc_next_ns; /* (i) when its sources are looked at next; 0: now, all */
+	uint64_t sc_late_ns;              /* (i) when that was LATE_NS late last; 0: never */
 };
 
 static struct spin storm_list_lock;
@@ -144,9 +159,10 @@ static uint64_t source_ticks(struct intr_source *is, unsigned cpu)
 
 /* storm_sample - bring st_percent up to date. The first sample on a CPU, or after a handler left
  * and took its time with it, measures nothing. */
-static void storm_sample(struct storm *st, struct cpu *ci)
+static void storm_sample(struct storm *st, struct cpu *ci, uint64_t now_ns)
 {
 	uint64_t ticks = source_ticks(st->st_source, ci->ci_index), counter = port_counter();
+	uint64_t late_ns = storm_cpus[ci->ci_index].sc_late_ns;
 
 	st->st_percent = 0;
 	if (st->st_sampled && st->st_cpu == ci->ci_index && ticks >= st->st_ticks &&
@@ -155,17 +171,26 @@ static void storm_sample(struct storm *st, struct cpu *ci)
 		    (unsigned)((ticks - st->st_ticks) * 100 / (counter - st->st_counter));
 	if (st->st_percent > 100)
 		st->st_percent = 100;
+	st->st_doubt = late_ns != 0 && now_ns - late_ns <= LOOK_NS;
 	st->st_sampled = true;
 	st->st_cpu = ci->ci_index;
 	st->st_ticks = ticks;
 	st->st_counter = counter;
 }
 
-static bool storm_over(const struct storm *st)
+/* storm_over - by what was sampled; counts it. */
+static bool storm_over(struct storm *st, uint64_t now_ns, uint64_t look_ns)
 {
 	uint64_t limit = atomic_load_explicit(&storm_percent, memory_order_relaxed);
 
-	return limit != 0 && st->st_percent >= limit;
+	if (limit == 0 || st->st_percent < limit) {
+		st->st_over = 0;
+		return false;
+	}
+	if (st->st_over == 0)
+		st->st_over_ns = now_ns - look_ns;
+	st->st_over += st->st_doubt ? 1 : DOUBT_TIMES;
+	return true;
 }
 
 /* ---- Changing state. st_lock held, interrupts off. ---- */
@@ -177,6 +202,7 @@ static void storm_hold(struct storm *st, enum storm_cause cause, uint64_t now_ns
 		st->st_holds_storm = 0;
 		st->st_storms++;
 		st->st_said_percent = st->st_percent;
+		st->st_said_ms = (unsigned)((now_ns - st->st_over_ns) / NS_PER_MS);
 		st->st_say |= SAY_STORM;
 		atomic_fetch_add_explicit(&storm_total, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&storm_troubled, 1, memory_order_relaxed);
@@ -187,10 +213,11 @@ static void storm_hold(struct storm *st, enum storm_cause cause, uint64_t now_ns
 	}
 	st->st_state = STORM_HELD;
 	st->st_cause = (uint8_t)cause;
-	st->st_looks = 0;
+	st->st_over = 0;
 	st->st_holds++;
 	st->st_holds_storm++;
 	st->st_until_ns = now_ns + st->st_backoff_ns;
+	st->st_next_ns = st->st_until_ns;
 	intr_hold(st->st_source, IS_SET_STORM);
 }
 
@@ -205,20 +232,21 @@ static void storm_try(struct storm *st, struct cpu *ci, uint64_t now_ns)
 	struct intr_source *is = st->st_source;
 
 	st->st_state = STORM_TRIAL;
+	st->st_over = 0;
 	st->st_looks = 0;
 	st->st_unclaimed = STORM_UNCLAIMED - UNCLAIMED_TRIAL;
 	atomic_store_explicit(&is->is_unclaimed, st->st_unclaimed, memory_order_relaxed);
 	st->st_count = source_count(is, ci);
 	st->st_quiet_ns = now_ns;
 	st->st_sampled = false;
-	storm_sample(st, ci);
+	storm_sample(st, ci, now_ns);
 	intr_release(is, IS_SET_STORM);
 }
 
 static void storm_calm(struct storm *st)
 {
 	st->st_state = STORM_CALM;
-	st->st_looks = 0;
+	st->st_over = 0;
 	st->st_say |= SAY_CALM;
 	atomic_fetch_sub_explicit(&storm_troubled, 1, memory_order_relaxed);
 }
@@ -249,9 +277,8 @@ static bool trial_quiet(struct storm *st, struct cpu *ci, uint64_t now_ns)
 
 static uint64_t look_calm(struct storm *st, struct cpu *ci, uint64_t now_ns)
 {
-	storm_sample(st, ci);
-	st->st_looks = storm_over(st) ? st->st_looks + 1 : 0;
-	if (st->st_looks < LOOKS_OVER)
+	storm_sample(st, ci, now_ns);
+	if (!storm_over(st, now_ns, LOOK_NS) || st->st_over < LOOKS_OVER * DOUBT_TIMES)
 		return now_ns + LOOK_NS;
 	storm_hold(st, STORM_BY_TIME, now_ns);
 	return st->st_until_ns;
@@ -272,19 +299,21 @@ static uint64_t look_held(struct storm *st, struct cpu *ci, uint64_t now_ns, boo
 static uint64_t look_trial(struct storm *st, struct cpu *ci, uint64_t now_ns)
 {
 	bool nobody = st->st_cause == STORM_BY_NOBODY;
+	uint64_t next_ns = now_ns + (nobody ? LOOK_NS : TRIAL_NS);
 
-	storm_sample(st, ci);
-	if (storm_over(st)) {
+	storm_sample(st, ci, now_ns);
+	if (!storm_over(st, now_ns, next_ns - now_ns)) {
+		st->st_looks++;
+	} else if (st->st_over >= DOUBT_TIMES) {
 		storm_hold(st, STORM_BY_TIME, now_ns);
 		return st->st_until_ns;
 	}
-	st->st_looks++;
 	if (nobody ? trial_claimed(st) || trial_quiet(st, ci, now_ns)
 		   : st->st_looks >= TRIALS_UNDER) {
 		storm_calm(st);
 		return now_ns + LOOK_NS;
 	}
-	return now_ns + (nobody ? LOOK_NS : TRIAL_NS);
+	return next_ns;
 }
 
 /* look_stuck - do handlers hold it masked for too long? */
@@ -314,20 +343,35 @@ static void look_stuck(struct storm *st)
 	}
 }
 
-/* storm_look - at one source, on its CPU. */
-static uint64_t storm_look(struct storm *st, struct cpu *ci, uint64_t now_ns, bool *say)
+/* look_due - its time has come. Returns whether intr_replay() is to be called. */
+static bool look_due(struct storm *st, struct cpu *ci, uint64_t now_ns)
+{
+	bool replay = false;
+
+	if (st->st_state == STORM_CALM)
+		st->st_next_ns = look_calm(st, ci, now_ns);
+	else if (st->st_state == STORM_HELD)
+		st->st_next_ns = look_held(st, ci, now_ns, &replay);
+	else
+		st->st_next_ns = look_trial(st, ci, now_ns);
+	return replay;
+}
+
+/* storm_look - at one source, on its CPU, if it is due: the clock comes for other sources as well,
+ * and a share is of a whole look. `kicked`: a setting has changed, which may let go of one held. */
+static uint64_t storm_look(struct storm *st, struct cpu *ci, uint64_t now_ns, bool kicked,
+    bool *say)
 {
 	bool replay = false;
 	uint64_t next_ns;
 
 	spin_lock(&st->st_lock);
-	if (st->st_state == STORM_CALM)
-		next_ns = look_calm(st, ci, now_ns);
-	else if (st->st_state == STORM_HELD)
-		next_ns = look_held(st, ci, now_ns, &replay);
-	else
-		next_ns = look_trial(st, ci, now_ns);
+	if (now_ns >= st->st_next_ns || (kicked && st->st_state == STORM_HELD))
+		replay = look_due(st, ci, now_ns);
 	look_stuck(st);
+	next_ns = st->st_next_ns;
+	if (st->st_over != 0 && next_ns > now_ns + TRIAL_NS)
+		next_ns = now_ns + TRIAL_NS; /* is the clock in time? */
 	*say |= st->st_say != 0;
 	spin_unlock(&st->st_lock);
 	if (replay)
@@ -351,19 +395,21 @@ uint64_t storm_tick(struct cpu *ci, uint64_t now_ns)
 	struct storm_cpu *sc = &storm_cpus[ci->ci_index];
 	uint64_t next_ns = now_ns + LOOK_IDLE_NS, at_ns;
 	struct storm *st;
-	bool say = false;
+	bool say = false, kicked = sc->sc_next_ns == 0;
 
 	if (!storm_wanted())
 		return UINT64_MAX;
 	if (now_ns < sc->sc_next_ns)
 		return sc->sc_next_ns;
+	if (!kicked && now_ns - sc->sc_next_ns > LATE_NS)
+		sc->sc_late_ns = now_ns;
 	if (ci->ci_acct_to != NULL)
 		acct_charge(ci, ci->ci_acct_to); /* up to this moment */
 	for (st = atomic_load_explicit(&storm_list, memory_order_acquire); st != NULL;
 	     st = atomic_load_explicit(&st->st_next, memory_order_acquire)) {
 		if (atomic_load_explicit(&st->st_source->is_cpu, memory_order_relaxed) != ci)
 			continue;
-		at_ns = storm_look(st, ci, now_ns, &say);
+		at_ns = storm_look(st, ci, now_ns, kicked, &say);
 		if (at_ns < next_ns)
 			next_ns = at_ns;
 	}
@@ -417,8 +463,7 @@ static void line_storm(const struct storm *st, const char *names, char *buf, siz
 		ksnprintf(buf, size,
 		    "storm: %s (%s) took %u %% of cpu%u for %u ms: held, let in again from time to "
 		    "time\n",
-		    is, names, st->st_said_percent, st->st_cpu,
-		    (unsigned)(LOOKS_OVER * LOOK_NS / NS_PER_MS));
+		    is, names, st->st_said_percent, st->st_cpu, st->st_said_ms);
 	else
 		ksnprintf(buf, size,
 		    "storm: %s (%s): %u interrupts in a row that nobody claimed: held, let in "

@@ -3,8 +3,8 @@
  * storm.h - watches sources: nobody's interrupts, sources that eat their CPU, lines held masked.
  * The essay is in kern/storm.c. For intr.c and those who look.
  *
- * Settings: sysctl hw.intr.storm_percent (of its CPU, over half a second; 0: off; needs
- * hw.intr.acct), hw.intr.stuck_ms (0: off). Count: hw.intr.storms.
+ * Settings: sysctl hw.intr.storm_percent (of its CPU, over half a second, or five where the clock
+ * is late; 0: off; needs hw.intr.acct), hw.intr.stuck_ms (0: off). Count: hw.intr.storms.
  */
 #ifndef ITHACA_STORM_H
 #define ITHACA_STORM_H

@@ -191,7 +191,10 @@ static bool eater_thread(void *arg)
 
 	e->e_runs++;
 	e->e_done = e->e_raised;
-	sim_work(e->e_work_ns);
+	for (uint64_t ns = 0; ns < e->e_work_ns; ns += 100 * NS_PER_US) {
+		sim_work(e->e_work_ns < 100 * NS_PER_US ? e->e_work_ns : 100 * NS_PER_US);
+		port_pause(); /* the turn of the other CPUs */
+	}
 	if (!e->e_calm)
 		sim_at(e->e_gap_ns, eater_raise, e);
 	return true;
@@ -286,6 +289,99 @@ SIM_TEST(honest_crowd_is_left_alone, 1, 0)
 	CHECK(e.e_runs > 350000); /* in 2 s */
 	CHECK_EQ(times_said("storm:"), 0);
 	CHECK(info_of(e.e_line).percent > 5);
+}
+
+/* ---- Time that the host gave to others ---- */
+
+/* A CPU that stands still for some time takes its clock interrupt late: so much of each `of_ns` is
+ * kept from it. */
+static void steal(unsigned index, uint64_t ns, uint64_t of_ns, uint64_t for_ns)
+{
+	uint64_t end_ns = clock_ns() + for_ns;
+
+	while (clock_ns() < end_ns) {
+		sim_deafen(index, true);
+		lwp_sleep_ns(ns);
+		sim_deafen(index, false);
+		lwp_sleep_ns(of_ns - ns);
+	}
+}
+
+/* In doubt it takes ten times as long to be sure, and is said with the time that it took. */
+SIM_TEST(eater_of_stolen_time, 2, 0)
+{
+	struct eater e = {.e_work_ns = 200 * NS_PER_MS};
+
+	CHECK_EQ(storm_init(), 0);
+	eater_init(&e, "eater", INTR_LEVEL, 1, 0);
+	eater_raise(&e);
+	steal(1, 3 * NS_PER_MS, 17 * NS_PER_MS, 3 * NS_PER_S);
+	CHECK_EQ(info_of(e.e_line).storms, 0);
+	CHECK(info_of(e.e_line).percent >= 90);
+	steal(1, 6 * NS_PER_MS, 13 * NS_PER_MS, 4 * NS_PER_S);
+	CHECK_EQ(info_of(e.e_line).storms, 1);
+	CHECK_HAS(sim_console(), " % of cpu1 for ");
+	CHECK_EQ(times_said("for 500 ms"), 0);
+	e.e_calm = true;
+}
+
+/* When it is over the doubt is. */
+SIM_TEST(eater_after_stolen_time, 2, 0)
+{
+	struct eater e = {.e_work_ns = 200 * NS_PER_MS};
+
+	CHECK_EQ(storm_init(), 0);
+	eater_init(&e, "eater", INTR_LEVEL, 1, 0);
+	eater_raise(&e);
+	steal(1, 3 * NS_PER_MS, 17 * NS_PER_MS, NS_PER_S);
+	CHECK_EQ(info_of(e.e_line).storms, 0);
+	lwp_sleep_ns(700 * NS_PER_MS);
+	CHECK_EQ(info_of(e.e_line).storms, 1);
+	e.e_calm = true;
+}
+
+/* A hold is not made longer in doubt either. */
+SIM_TEST(trial_in_doubt, 2, 0)
+{
+	struct eater e = {.e_work_ns = 200 * NS_PER_MS};
+	uint64_t holds;
+
+	CHECK_EQ(storm_init(), 0);
+	eater_init(&e, "eater", INTR_LEVEL, 1, 0);
+	eater_raise(&e);
+	while (info_of(e.e_line).state != STORM_HELD)
+		lwp_sleep_ns(10 * NS_PER_MS);
+	holds = info_of(e.e_line).holds;
+	while (info_of(e.e_line).state != STORM_TRIAL)
+		steal(1, 7 * NS_PER_MS, 8 * NS_PER_MS, 8 * NS_PER_MS);
+	steal(1, 6 * NS_PER_MS, 13 * NS_PER_MS, 50 * NS_PER_MS);
+	CHECK_EQ(info_of(e.e_line).holds, holds);
+	CHECK_EQ(info_of(e.e_line).state, STORM_TRIAL);
+	lwp_sleep_ns(150 * NS_PER_MS);
+	CHECK(info_of(e.e_line).holds > holds);
+	e.e_calm = true;
+}
+
+/* The looks at one on trial are no looks at its neighbour, which works for a fifth of a second at
+ * a time. */
+SIM_TEST(burst_beside_a_trial, 1, 0)
+{
+	struct eater e = {.e_work_ns = 100 * NS_PER_US};
+	struct eater burst = {.e_work_ns = 200 * NS_PER_MS, .e_gap_ns = 300 * NS_PER_MS};
+
+	CHECK_EQ(storm_init(), 0);
+	eater_init(&e, "eater", INTR_LEVEL, 0, 0);
+	eater_raise(&e);
+	lwp_sleep_ns(2 * NS_PER_S);
+	CHECK_EQ(info_of(e.e_line).storms, 1);
+	eater_init(&burst, "burst", INTR_LEVEL, 0, 0);
+	eater_raise(&burst);
+	e.e_calm = true;
+	while (info_of(e.e_line).state != STORM_CALM)
+		lwp_sleep_ns(NS_PER_S / 10);
+	CHECK(burst.e_runs >= 2);
+	CHECK_EQ(info_of(burst.e_line).storms, 0);
+	burst.e_calm = true;
 }
 
 SIM_TEST(limit_off_and_on, 1, 0)
