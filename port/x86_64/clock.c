@@ -14,10 +14,12 @@
  * Calibration: channel 2 of the PIT counts down at 1193182 Hz while its gate is open. Its count
  * and the TSC are read together several times at either end of CALIBRATE_TICKS, and at each end
  * the pair is taken that was read in the least time: whoever takes this CPU away from us (a host,
- * an SMI) spoils a pair and not the result. What the readings may be wrong by is known, so runs are
- * repeated until one is good, and the best one is taken. A machine whose CPUID gives the frequency
- * (leaf 0x15, or 0x40000010 of hypervisors) is believed where it agrees with the measurement, as
- * it is exact, and where there is no PIT to measure with. Nothing is rounded to what looks nice.
+ * an SMI) spoils a pair and not the result. Who keeps it until the count is over spoils the run,
+ * and the next one is shorter, to fit in between. What the readings may be wrong by is known, so
+ * runs are repeated until one is good, and the best one is taken. A machine whose CPUID gives the
+ * frequency (leaf 0x15, or 0x40000010 of hypervisors) is believed where it agrees with the
+ * measurement, as it is exact, and where there is no PIT to measure with. Nothing is rounded to
+ * what looks nice.
  *
  * Conversion: ticks * mult >> SHIFT with a product of 128 bits. mult is off by less than 2^-57 of
  * itself, so in a hundred years (3 * 10^18 ns) there and back agree to some tens of nanoseconds.
@@ -57,7 +59,9 @@
 #define SYSTEM_B_OUT2 0x20
 
 #define CALIBRATE_TICKS 35800u /* 30 ms of the 55 that the count lasts */
-#define CALIBRATE_RUNS 5       /* at most */
+#define CALIBRATE_TICKS_MIN 1200u
+#define CALIBRATE_RUNS 5     /* at most, of those that were not spoilt */
+#define CALIBRATE_SPOILT 100 /* at most */
 #define CALIBRATE_PAIRS 16
 #define CALIBRATE_PPM_GOOD 100 /* a run that cannot be wrong by more is good enough */
 #define PIT_READS_MAX 1000000  /* in a run; a PIT that is read that often has long run out */
@@ -214,9 +218,9 @@ static void pair_best(struct pair *best)
 	}
 }
 
-/* One run. The frequency, or 0 if the run was spoilt, and what it may be wrong by in ppm: the time
- * the readings took and a tick of the PIT at either end. */
-static uint64_t pit_run(unsigned *ppm)
+/* One run over `span` ticks. The frequency, or 0 if the run was spoilt, and what it may be wrong by
+ * in ppm: the time the readings took and a tick of the PIT at either end. */
+static uint64_t pit_run(uint32_t span, unsigned *ppm)
 {
 	struct pair from, to;
 	uint64_t cycles, ticks;
@@ -225,12 +229,12 @@ static uint64_t pit_run(unsigned *ppm)
 	pit_start();
 	pair_best(&from);
 	for (reads = 0; reads < PIT_READS_MAX; reads++) {
-		if (0xffff - pit_count() >= from.p_ticks + CALIBRATE_TICKS || pit_over())
+		if (0xffff - pit_count() >= from.p_ticks + span || pit_over())
 			break;
 		spin_little();
 	}
 	pair_best(&to);
-	if (pit_over() || to.p_ticks < from.p_ticks + CALIBRATE_TICKS)
+	if (pit_over() || to.p_ticks < from.p_ticks + span)
 		return 0;
 	ticks = to.p_ticks - from.p_ticks;
 	cycles = (to.p_before + (to.p_after - to.p_before) / 2) -
@@ -247,21 +251,28 @@ static uint64_t pit_run(unsigned *ppm)
 static uint64_t pit_measure(unsigned *ppm_best)
 {
 	uint64_t hz, best = 0;
-	unsigned run, ppm = 0;
+	uint32_t span = CALIBRATE_TICKS;
+	unsigned run = 0, spoilt = 0, ppm = 0, least = 1000000;
 	bool on;
 
-	*ppm_best = 1000000;
 	if (!pit_present())
 		return 0;
-	for (run = 0; run<CALIBRATE_RUNS && * ppm_best> CALIBRATE_PPM_GOOD; run++) {
+	while (run < CALIBRATE_RUNS && spoilt < CALIBRATE_SPOILT && least > CALIBRATE_PPM_GOOD) {
 		on = port_intr_disable();
-		hz = pit_run(&ppm);
+		hz = pit_run(span, &ppm);
 		port_intr_restore(on);
-		if (hz != 0 && ppm < *ppm_best) {
+		if (hz == 0) {
+			spoilt++;
+			span = span > 2 * CALIBRATE_TICKS_MIN ? span / 2 : CALIBRATE_TICKS_MIN;
+			continue;
+		}
+		run++;
+		if (ppm < least) {
 			best = hz;
-			*ppm_best = ppm;
+			least = ppm;
 		}
 	}
+	*ppm_best = least;
 	return best;
 }
 
@@ -299,7 +310,7 @@ static uint64_t cpuid_hz(bool *exact)
 static int tsc_calibrate(void)
 {
 	uint64_t measured, stated, off;
-	unsigned ppm;
+	unsigned ppm = 1000000;
 	bool exact;
 
 	measured = pit_measure(&ppm);
