@@ -52,6 +52,7 @@
 #define TIMER_ROUTES 4u     /* offset: lines that it can be routed to, a bit each */
 #define TIMER_COMPARATOR 8u /* offset */
 #define ROUTE_FIRST 16u     /* lower lines are ISA's */
+#define HPET_LEAD_MAX 0x80000000u
 
 #define FS_PER_S 1000000000000000ull
 
@@ -106,23 +107,36 @@ static void hpet_timer_off(void)
 }
 
 /*
- * TIMER_SET lets the next write reach the comparator itself; the one after it sets the period that
- * is added at each match (2.3.9.2.2). The counter runs throughout: others may be reading it.
+ * Set it going; its first match is `lead` ticks from now. TIMER_SET lets the next write reach the
+ * comparator itself; the one after it sets the period that is added at each match (2.3.9.2.2).
+ * Returns false if that time had come before all was said: then the match may have been missed, and
+ * would be when the counter has gone round.
  */
-static unsigned hpet_timer_start(unsigned hz)
+static bool hpet_timer_arm(uint32_t lead, uint32_t period)
 {
-	uint64_t period = FS_PER_S / hpet_read(HPET_PERIOD) / hz;
-	uint32_t config = hpet_read(TIMER(timer));
+	uint32_t config = hpet_read(TIMER(timer)), from;
 
 	hpet_timer_off();
 	config &= ~(TIMER_ROUTE_MASK | TIMER_ENABLE);
 	config |= TIMER_LEVEL | TIMER_PERIODIC | TIMER_SET | TIMER_32 | TIMER_ROUTE(timer_route);
 	hpet_write(TIMER(timer), config);
-	hpet_write(TIMER(timer) + TIMER_COMPARATOR, hpet_read(HPET_COUNTER) + (uint32_t)period);
-	hpet_write(TIMER(timer) + TIMER_COMPARATOR, (uint32_t)period);
+	from = hpet_read(HPET_COUNTER);
+	hpet_write(TIMER(timer) + TIMER_COMPARATOR, from + lead);
+	hpet_write(TIMER(timer) + TIMER_COMPARATOR, period);
 	config = hpet_read(HPET_CONFIG) & ~HPET_CONFIG_LEGACY;
 	hpet_write(HPET_CONFIG, config | HPET_CONFIG_ENABLE);
 	hpet_write(TIMER(timer), hpet_read(TIMER(timer)) | TIMER_ENABLE);
+	return hpet_read(HPET_COUNTER) - from < lead;
+}
+
+/* The counter runs throughout, as others may be reading it: whoever is kept from its CPU between
+ * two writes may be too late, and takes longer the next time. */
+static unsigned hpet_timer_start(unsigned hz)
+{
+	uint32_t period = (uint32_t)(FS_PER_S / hpet_read(HPET_PERIOD) / hz), lead = period;
+
+	while (!hpet_timer_arm(lead, period) && lead <= HPET_LEAD_MAX / 2)
+		lead *= 2;
 	return hz;
 }
 
