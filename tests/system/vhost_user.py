@@ -248,9 +248,10 @@ class Card:
             at = following
             assert len(pieces) <= ring.num, 'a chain that loops'
 
-    def _give(self, ring, head, length, quiet=False):
-        self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
-        ring.given += 1
+    def _give(self, ring, head, length, quiet=False, times=1):
+        for _ in range(times):
+            self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
+            ring.given += 1
         self._set_word(ring.used + 2, ring.given & 0xffff)
         if not quiet:
             self._interrupt(ring)
@@ -288,8 +289,8 @@ class Card:
         elif kind == 'huge id':
             self._give(ring, 0xffffffff, 0)
         elif kind == 'twice':
-            self._give(ring, head, min(room, 64))
-            self._give(ring, head, min(room, 64))
+            # Both at once: between them the machine could have put it into the ring anew.
+            self._give(ring, head, min(room, 64), times=2)
         elif kind == 'length':
             self._give(ring, head, room + 1)
         elif kind == 'jump':
