@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_edu.c - claim an edu device from the drivers, and give it back.
+ * bench_edu.c - claim an edu device from the drivers, and give it back. Not one behind a bridge,
+ * which may be pulled out.
  *
  * Contexts: one lwp. No locks: pd_driver is what keeps a driver and a benchmark apart, and both are
  * commands of the one shell. Not for tests of the device: sys/dev/edu.c. Read b_fastpath.c next.
@@ -18,8 +19,10 @@ static int claim(struct bench_edu *e, unsigned how)
 	void *p;
 	int error;
 
-	for (n = 0; (pd = pci_find(0x1234, 0x11e8, n)) != NULL && pd->pd_driver != NULL; n++)
-		;
+	for (n = 0; (pd = pci_find(0x1234, 0x11e8, n)) != NULL; n++) {
+		if (pd->pd_driver == NULL && pd->pd_bridge == NULL)
+			break;
+	}
 	if (pd == NULL) {
 		tty_printf("no edu device is free: edu -u 0 detach\n");
 		return ENXIO;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_dev.c - pci and hpet: what is on the buses, and the periodic timer.
+ * cmd_dev.c - pci, slot and hpet: what is on the buses, slots, and the periodic timer.
  *
- * Contexts: the shell's lwp. No locks: the list of PCI functions does not change after the start.
- * Read next: bus/pci.c, dev/hpet.c.
+ * Contexts: the shell's lwp. No locks; a function stays while it is held. Read next: bus/pci.c,
+ * dev/pcieslot.c, dev/hpet.c.
  */
 #include "app/shell.h"
 #include "bus/pci.h"
 #include "dev/device.h"
 #include "dev/hpet.h"
+#include "dev/pcieslot.h"
 #include <ithaca/errno.h>
 #include <ithaca/string.h>
 
@@ -31,8 +32,10 @@ static bool is_named(struct pci_dev *pd, void *arg)
 {
 	struct named *n = arg;
 
-	if (strcmp(pd->pd_name, n->name) == 0)
+	if (strcmp(pd->pd_name, n->name) == 0) {
+		pci_hold(pd);
 		n->found = pd;
+	}
 	return n->found == NULL;
 }
 
@@ -49,6 +52,7 @@ static int change(const char *what, const char *name)
 	if (n.found == NULL)
 		return shell_error("no function %s; `pci` lists them", name);
 	error = attach ? device_attach(n.found) : device_detach(n.found);
+	pci_release(n.found);
 	switch (error) {
 	case 0:
 		return 0;
@@ -73,6 +77,45 @@ static int cmd_pci(int argc, char **argv)
 	    "pin", "driver");
 	pci_each(show, NULL);
 	return 0;
+}
+
+static bool show_slot(const struct pcieslot_info *si, void *arg)
+{
+	(void)arg;
+	tty_printf("%-8s %6u %-8s %-4s %-4s %-5s %4u %5llu %5llu %6llu %6llu\n", si->si_port,
+	    si->si_number, si->si_state, si->si_present ? "yes" : "no",
+	    si->si_linked ? "yes" : "no", si->si_powered ? "on" : "off", si->si_bus,
+	    (unsigned long long)si->si_came, (unsigned long long)si->si_went,
+	    (unsigned long long)si->si_pulled, (unsigned long long)si->si_failed);
+	return !shell_interrupted();
+}
+
+static int cmd_slot(int argc, char **argv)
+{
+	int error = EINVAL;
+
+	if (argc == 1) {
+		tty_printf("%-8s %6s %-8s %-4s %-4s %-5s %4s %5s %5s %6s %6s\n", "port", "number",
+		    "state", "card", "link", "power", "bus", "came", "went", "pulled", "failed");
+		pcieslot_each(show_slot, NULL);
+		return 0;
+	}
+	if (argc == 3 && strcmp(argv[1], "button") == 0)
+		error = pcieslot_button(argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "cut") == 0)
+		error = pcieslot_cut(argv[2]);
+	switch (error) {
+	case 0:
+		return 0;
+	case EINVAL:
+		return shell_usage();
+	case ENXIO:
+		return shell_error("no slot behind a port %s; `slot` lists them", argv[2]);
+	case EOPNOTSUPP:
+		return shell_error("%s: the power of this slot cannot be switched", argv[2]);
+	default:
+		return shell_error("%s: %s", argv[2], errno_name(error));
+	}
 }
 
 static int cmd_hpet(int argc, char **argv)
@@ -124,11 +167,33 @@ static void complete_pci(struct line_editor *le, int arg, char **argv)
 	}
 }
 
+static bool offer_slot(const struct pcieslot_info *si, void *arg)
+{
+	line_offer(arg, si->si_port);
+	return true;
+}
+
+static void complete_slot(struct line_editor *le, int arg, char **argv)
+{
+	(void)argv;
+	if (arg == 1) {
+		line_offer(le, "button");
+		line_offer(le, "cut");
+	} else if (arg == 2) {
+		pcieslot_each(offer_slot, le);
+	}
+}
+
 const struct shell_cmd shell_dev_cmds[] = {
     {"pci", "[attach FUNCTION | detach FUNCTION]",
 	"PCI functions: interrupts that they can use, drivers",
 	"  attach and detach are for network cards, in the midst of their work\n", cmd_pci,
 	complete_pci},
+    {"slot", "[button PORT | cut PORT]", "slots whose cards come and go, and what they did",
+	"  button  as if the slot's button was pressed: the card goes out of use, its power off;\n"
+	"          or it comes; after dev.pcieslot.button_ms; pressed again meanwhile: neither\n"
+	"  cut     the power goes at once, in the midst of work, as if the card was pulled out\n",
+	cmd_slot, complete_slot},
     {"hpet", "[HZ | off]", "the periodic timer: its counts, or another rate", "  HZ is 1 to 8192\n",
 	cmd_hpet, complete_hpet},
     {NULL, NULL, NULL, NULL, NULL, NULL},

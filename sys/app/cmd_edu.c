@@ -69,14 +69,17 @@ static int list(void)
 	for (unsigned unit = 0; unit < edu_count(); unit++) {
 		char source[SHELL_WORD_SIZE] = "-";
 		unsigned cpu = 0;
+		bool held = edu_hold(unit) == 0;
 
-		if (edu_get(unit, &ei) != 0)
-			continue;
-		if (ei.ei_source != NULL) {
+		(void)edu_get(unit, &ei);
+		if (held) {
 			shell_word(ei.ei_source->is_name, source);
 			cpu = atomic_load_explicit(&ei.ei_source->is_cpu, memory_order_relaxed)
 				  ->ci_index;
+			edu_release(unit);
 		}
+		if (!ei.ei_there)
+			continue;
 		tty_printf("%4u %-8s %-5s %-8s %5llu %-5s %-14s %u\n", unit, ei.ei_pci,
 		    !ei.ei_attached            ? "-"
 			: ei.ei_irq == EDU_MSI ? "msi"

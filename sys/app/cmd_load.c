@@ -358,13 +358,14 @@ static int cmd_divorce(int argc, char **argv)
 		return 1;
 	s.unit = (unsigned)unit;
 	s.ns = ms * NS_PER_MS;
-	error = edu_get(s.unit, &ei);
-	if (error != 0 || !ei.ei_attached)
+	if (edu_hold(s.unit) != 0)
 		return shell_error("edu%u: not attached", s.unit);
+	(void)edu_get(s.unit, &ei); /* it is there: it is held */
+	s.cpu = atomic_load_explicit(&ei.ei_source->is_cpu, memory_order_relaxed);
+	edu_release(s.unit);
 	error = edu_set_mode(s.unit, EDU_BLOCK, 0, shell_edu_mutex(), IPL_NET);
 	if (error != 0)
 		return shell_error("edu%u: mode block: %s", s.unit, errno_name(error));
-	s.cpu = atomic_load_explicit(&ei.ei_source->is_cpu, memory_order_relaxed);
 	status = scene_play(&s);
 	error = edu_set_mode(s.unit, ei.ei_mode, ei.ei_arg, shell_edu_mutex(), ei.ei_ipl);
 	if (error != 0)

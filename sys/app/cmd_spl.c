@@ -101,6 +101,7 @@ static int cmd_spl(int argc, char **argv)
 	struct raised r = {0};
 	struct edu_info ei;
 	uint64_t ms, unit = 0;
+	struct cpu *cpu;
 
 	if (argc < 3 || argc > 4)
 		return shell_usage();
@@ -118,9 +119,12 @@ static int cmd_spl(int argc, char **argv)
 		return 1;
 	r.unit = (unsigned)unit;
 	r.ns = ms * NS_PER_MS;
-	if (edu_get(r.unit, &ei) != 0 || !ei.ei_attached)
+	if (edu_hold(r.unit) != 0)
 		return shell_error("edu%u: not attached", r.unit);
-	return play(&r, atomic_load_explicit(&ei.ei_source->is_cpu, memory_order_relaxed));
+	(void)edu_get(r.unit, &ei); /* it is there: it is held */
+	cpu = atomic_load_explicit(&ei.ei_source->is_cpu, memory_order_relaxed);
+	edu_release(r.unit);
+	return play(&r, cpu);
 }
 
 static void complete(struct line_editor *le, int arg, char **argv)

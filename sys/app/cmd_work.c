@@ -429,16 +429,20 @@ static int cmd_continue(int argc, char **argv)
 	    (argc > 3 && !shell_number(argv[3], "slots", 1, 255, &slots)) ||
 	    (argc > 4 && !shell_number(argv[4], "unit", 0, edu_count() - 1, &unit)))
 		return 1;
-	if (edu_get((unsigned)unit, &ei) != 0 || !ei.ei_attached)
+	if (edu_hold((unsigned)unit) != 0)
 		return shell_error("edu%llu: not attached", (unsigned long long)unit);
+	(void)edu_get((unsigned)unit, &ei); /* it is there: it is held */
 	error = intr_establish(ei.ei_source, "continue", IPL_BIO,
 	    (b.b_kind & 1 ? INTR_CONTINUE : 0) | (b.b_kind & 2 ? INTR_CONTINUE_SLEEP : 0) |
 		INTR_SLOTS((unsigned)slots),
 	    behind_filter, NULL, &b, &b.b_ih);
-	if (error)
+	if (error) {
+		edu_release((unsigned)unit);
 		return shell_error("handler: %s", errno_name(error));
+	}
 	error = edu_raise((unsigned)unit, n, &done);
 	(void)intr_disestablish(b.b_ih);
+	edu_release((unsigned)unit);
 	if (error)
 		return shell_error("edu%llu: %s after %llu", (unsigned long long)unit,
 		    errno_name(error), (unsigned long long)done);

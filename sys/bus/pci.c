@@ -12,21 +12,32 @@
  *
  * Source: PCI Local Bus Specification 3.0, 6.1, 6.2.5; PCI-to-PCI Bridge Architecture 1.2, 3.2.
  *
- * Contexts: pci_scan() once, thread context; reading the list and configuration space: any. Locks:
- * none, as the list is constant after the scan. Not for: getting at configuration space
- * (pci_map.c), capabilities (pci_cap.c), interrupts (pci_intr.c). Read next: pci_cap.c.
+ * Functions come and go with the cards in a slot. Each has a count of those who hold it, one of
+ * them the list; a function that has gone stays linked, and is passed over, until the last lets it
+ * go. So whoever walks the list needs to keep no more than the one function that he stands at, and
+ * runs with no lock held. A function holds the bridge that it is behind.
+ *
+ * Contexts: pci_scan() once, pci_rescan() one at a time (pci_plug.h), both thread context; the
+ * rest: any below IPL_VM, configuration space any. Locks: devs_lock, a leaf. Not for: getting at
+ * configuration space (pci_map.c), capabilities (pci_cap.c), interrupts (pci_intr.c), resources
+ * (pci_plug.c). Read next: pci_cap.c.
  */
 #include "pci.h"
 
+#include "pci_plug.h"
 #include <ithaca/errno.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
+#include <ithaca/spin.h>
 #include <ithaca/string.h>
 
 #define BUSES 256u
-#define DEVS_MAX 1024u /* functions; more than any machine has, fewer than a lie would make */
+#define NOT_YET 0x0001u /* the vendor of a device that is still at its reset (PCIe 3.1, 2.3.2) */
+#define DEVS_MAX 1024u  /* functions; more than any machine has, fewer than a lie would make */
 
-static struct list pci_devs = LIST_INIT(pci_devs);
+static struct spin devs_lock;
+static struct list pci_devs = LIST_INIT(pci_devs); /* (m: devs_lock) */
+static unsigned devs_count;                        /* (m: devs_lock) */
 
 /* What the walk needs to remember; gone when it is over. */
 struct walk {
@@ -35,7 +46,6 @@ struct walk {
 	uint8_t wk_queue[BUSES];          /* buses to be visited, each at most once */
 	unsigned wk_head, wk_tail;
 	bool wk_seen[BUSES];
-	unsigned wk_count;
 };
 
 /* ---- Configuration space ---- */
@@ -86,6 +96,11 @@ void pci_write16(const struct pci_dev *pd, unsigned reg, uint16_t value)
 void pci_write32(const struct pci_dev *pd, unsigned reg, uint32_t value)
 {
 	config_write(pd, reg, 4, value);
+}
+
+bool pci_present(const struct pci_dev *pd)
+{
+	return pci_read16(pd, PCI_ID) == pd->pd_vendor;
 }
 
 void pci_command(const struct pci_dev *pd, uint16_t set, uint16_t clear)
@@ -213,14 +228,32 @@ static void dev_fill(struct pci_dev *pd, uint32_t id)
 	pd->pd_express = (uint16_t)pci_cap_find(pd, PCI_CAP_EXPRESS, false);
 }
 
+static bool devs_enter(void)
+{
+	bool on = port_intr_disable();
+
+	spin_lock(&devs_lock);
+	return on;
+}
+
+static void devs_exit(bool on)
+{
+	spin_unlock(&devs_lock);
+	port_intr_restore(on);
+}
+
 /* Functions are listed by place; buses may be visited in another order. */
 static void dev_insert(struct pci_dev *pd)
 {
+	bool on = devs_enter();
 	struct list *e = pci_devs.prev;
 
 	while (e != &pci_devs && container_of(e, struct pci_dev, pd_all)->pd_bdf > pd->pd_bdf)
 		e = e->prev;
+	pd->pd_holds = 1;
+	devs_count++;
 	list_insert_before(e->next, &pd->pd_all);
+	devs_exit(on);
 }
 
 /* Look at one place. *multi: its device has more functions. ENOENT: nobody there. */
@@ -232,15 +265,16 @@ static int function_scan(struct walk *wk, unsigned bdf, bool *multi)
 
 	if ((id & 0xffff) == 0xffff || (id & 0xffff) == 0)
 		return ENOENT;
-	if (wk->wk_count == DEVS_MAX)
+	if (devs_count == DEVS_MAX) /* read without the lock: one at a time makes it grow */
 		return ENOSPC;
 	pd = port_mem_alloc(sizeof(*pd));
 	if (pd == NULL)
 		return ENOMEM;
-	wk->wk_count++;
 	pd->pd_access = pa;
 	pd->pd_bdf = (uint16_t)bdf;
 	pd->pd_bridge = wk->wk_bridge[bdf >> 8];
+	if (pd->pd_bridge != NULL)
+		pci_hold(pd->pd_bridge);
 	ksnprintf(pd->pd_name, sizeof(pd->pd_name), "%02x:%02x.%x", bdf >> 8, bdf >> 3 & 0x1f,
 	    bdf & 7);
 	dev_fill(pd, id);
@@ -268,10 +302,24 @@ static int bus_scan(struct walk *wk, unsigned bus)
 	return 0;
 }
 
+/* Walk the buses that are queued. */
+static int walk(struct walk *wk)
+{
+	int error = 0;
+
+	while (error == 0 && wk->wk_head < wk->wk_tail)
+		error = bus_scan(wk, wk->wk_queue[wk->wk_head++]);
+	if (error == ENOSPC) {
+		kprintf("pci: more than %u functions, rest ignored\n", DEVS_MAX);
+		error = 0;
+	}
+	return error;
+}
+
 int pci_scan(const struct pci_access *pa)
 {
 	struct walk *wk;
-	int error = 0;
+	int error;
 
 	KASSERT(list_empty(&pci_devs), "pci: scanned twice");
 	KASSERT(pa->pa_bus_first <= pa->pa_bus_last && pa->pa_bus_last < BUSES,
@@ -281,11 +329,43 @@ int pci_scan(const struct pci_access *pa)
 		return ENOMEM;
 	wk->wk_access = pa;
 	bus_queue(wk, pa->pa_bus_first, NULL);
-	while (error == 0 && wk->wk_head < wk->wk_tail)
-		error = bus_scan(wk, wk->wk_queue[wk->wk_head++]);
-	if (error == ENOSPC) {
-		kprintf("pci: more than %u functions, rest ignored\n", DEVS_MAX);
-		error = 0;
+	error = walk(wk);
+	port_mem_free(wk, sizeof(*wk));
+	return error;
+}
+
+bool pci_answers(const struct pci_dev *bridge)
+{
+	const struct pci_access *pa = bridge->pd_access;
+	unsigned bus = pci_read8(bridge, PCI_SECONDARY);
+	uint32_t id = 0xffffffff;
+
+	if (bus > PCI_BUS(bridge) && bus <= pa->pa_bus_last)
+		id = pa->pa_read(pa->pa_cookie, PCI_BDF(bus, 0, 0), PCI_ID, 4);
+	return (id & 0xffff) != 0xffff && (id & 0xffff) > NOT_YET;
+}
+
+int pci_rescan(struct pci_dev *bridge)
+{
+	unsigned bus = pci_read8(bridge, PCI_SECONDARY);
+	struct walk *wk;
+	bool multi = false, ignored;
+	int error;
+
+	if (bus <= PCI_BUS(bridge) || bus > bridge->pd_access->pa_bus_last)
+		return ENXIO;
+	wk = port_mem_alloc(sizeof(*wk));
+	if (wk == NULL)
+		return ENOMEM;
+	wk->wk_access = bridge->pd_access;
+	wk->wk_bridge[bus] = bridge;
+	for (unsigned i = 0; i < BUSES; i++)
+		wk->wk_seen[i] = true; /* nobody numbered what is behind a new bridge */
+	error = function_scan(wk, PCI_BDF(bus, 0, 0), &multi);
+	for (unsigned func = 1; error == 0 && multi && func < 8; func++) {
+		error = function_scan(wk, PCI_BDF(bus, 0, func), &ignored);
+		if (error == ENOENT)
+			error = 0;
 	}
 	port_mem_free(wk, sizeof(*wk));
 	return error;
@@ -293,38 +373,115 @@ int pci_scan(const struct pci_access *pa)
 
 /* ---- The list ---- */
 
+void pci_hold(struct pci_dev *pd)
+{
+	bool on = devs_enter();
+
+	KASSERT(pd->pd_holds > 0, "pci %s: held, and nobody had it", pd->pd_name);
+	pd->pd_holds++;
+	devs_exit(on);
+}
+
+/* One hold less; the bridge that it held in turn, if it was the last. */
+static struct pci_dev *release_one(struct pci_dev *pd)
+{
+	struct pci_dev *bridge = pd->pd_bridge;
+	bool on = devs_enter(), last;
+
+	KASSERT(pd->pd_holds > 0, "pci %s: released once too often", pd->pd_name);
+	last = --pd->pd_holds == 0;
+	if (last) {
+		KASSERT(pd->pd_gone, "pci %s: released by the list", pd->pd_name);
+		list_remove(&pd->pd_all);
+		devs_count--;
+	}
+	devs_exit(on);
+	if (!last)
+		return NULL;
+	port_mem_free(pd, sizeof(*pd));
+	return bridge;
+}
+
+void pci_release(struct pci_dev *pd)
+{
+	/* Bounded: a bridge is on a bus of a lower number. */
+	while (pd != NULL)
+		pd = release_one(pd);
+}
+
+void pci_remove(struct pci_dev *pd)
+{
+	bool on;
+
+	KASSERT(pd->pd_driver == NULL && pd->pd_intr == NULL, "pci %s: removed, and %s has it",
+	    pd->pd_name, pd->pd_driver);
+	on = devs_enter();
+	KASSERT(!pd->pd_gone, "pci %s: removed twice", pd->pd_name);
+	pd->pd_gone = true;
+	devs_exit(on);
+	pci_release(pd);
+}
+
+/* The next one after `pd` (NULL: the first), held; `pd` is released. */
+static struct pci_dev *dev_next(struct pci_dev *pd)
+{
+	bool on = devs_enter();
+	struct list *e = pd != NULL ? pd->pd_all.next : pci_devs.next;
+	struct pci_dev *next = NULL;
+
+	while (e != &pci_devs && container_of(e, struct pci_dev, pd_all)->pd_gone)
+		e = e->next;
+	if (e != &pci_devs) {
+		next = container_of(e, struct pci_dev, pd_all);
+		next->pd_holds++;
+	}
+	devs_exit(on);
+	if (pd != NULL)
+		pci_release(pd);
+	return next;
+}
+
 void pci_each(bool (*fn)(struct pci_dev *pd, void *arg), void *arg)
 {
-	struct list *e;
+	struct pci_dev *pd = NULL;
 
-	LIST_EACH(e, &pci_devs) {
-		if (!fn(container_of(e, struct pci_dev, pd_all), arg))
+	while ((pd = dev_next(pd)) != NULL) {
+		if (!fn(pd, arg)) {
+			pci_release(pd);
 			return;
+		}
 	}
+}
+
+struct find {
+	unsigned f_wanted; /* place, or vendor and device */
+	bool f_by_place;
+	unsigned f_nth;
+	struct pci_dev *f_found;
+};
+
+static bool find_one(struct pci_dev *pd, void *arg)
+{
+	struct find *f = arg;
+	unsigned is = f->f_by_place ? pd->pd_bdf : (unsigned)pd->pd_vendor << 16 | pd->pd_device;
+
+	if (is == f->f_wanted && f->f_nth-- == 0)
+		f->f_found = pd;
+	return f->f_found == NULL;
 }
 
 struct pci_dev *pci_find(uint16_t vendor, uint16_t device, unsigned nth)
 {
-	struct list *e;
+	struct find f = {.f_wanted = (unsigned)vendor << 16 | device, .f_nth = nth};
 
-	LIST_EACH(e, &pci_devs) {
-		struct pci_dev *pd = container_of(e, struct pci_dev, pd_all);
-
-		if (pd->pd_vendor == vendor && pd->pd_device == device && nth-- == 0)
-			return pd;
-	}
-	return NULL;
+	pci_each(find_one, &f);
+	return f.f_found;
 }
 
 struct pci_dev *pci_at(unsigned bus, unsigned slot, unsigned func)
 {
-	struct list *e;
+	struct find f = {.f_wanted = PCI_BDF(bus, slot, func), .f_by_place = true};
 
-	LIST_EACH(e, &pci_devs) {
-		struct pci_dev *pd = container_of(e, struct pci_dev, pd_all);
-
-		if (pd->pd_bdf == PCI_BDF(bus, slot, func))
-			return pd;
-	}
-	return NULL;
+	pci_each(find_one, &f);
+	return f.f_found;
 }

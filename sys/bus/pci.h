@@ -3,7 +3,9 @@
  * pci.h - functions on the PCI buses: their configuration, BARs, capabilities and interrupts.
  *
  * Rules:
- * - pci_init() runs once; the list of functions does not change after it.
+ * - pci_init() runs once. After it functions come and go only behind a slot (pci_plug.c).
+ * - A struct pci_dev stays while it is held: by its driver's attach to the end of its detach, in
+ *   pci_each(), and from pci_hold() to pci_release(). A function that has gone reads as ones.
  * - A function belongs to one driver at a time (pd_driver); what is not locked here is serialised
  *   by that driver's attach and detach.
  * - Configuration space is believed to be lying: every offset and length out of it is checked.
@@ -57,7 +59,7 @@ struct pci_access {
 #define PCI_BDF(bus, slot, func) ((unsigned)(bus) << 8 | (unsigned)(slot) << 3 | (unsigned)(func))
 
 struct pci_bar {
-	uint64_t pb_base; /* 0: not assigned by the firmware */
+	uint64_t pb_base; /* 0: not assigned, by the firmware or pci_assign() */
 	uint64_t pb_size; /* 0: not there */
 	bool pb_io;
 	bool pb_64;
@@ -67,7 +69,7 @@ struct pci_bar {
 struct pci_intr;
 
 struct pci_dev {
-	struct list pd_all;
+	struct list pd_all; /* pci.c's, as are the two at the end */
 	const struct pci_access *pd_access;
 	struct pci_dev *pd_bridge; /* the bridge that leads here; NULL on the root bus */
 	uint16_t pd_bdf;
@@ -85,6 +87,9 @@ struct pci_dev {
 	struct pci_intr *pd_intr; /* pci_intr.c */
 	const char *pd_driver;    /* who has it, or NULL */
 	char pd_name[12];         /* "00:1f.0" */
+	bool pd_leaving;          /* device.c: no driver may take it any more */
+	bool pd_gone;             /* not on the list for anyone who looks now */
+	unsigned pd_holds;
 };
 
 #define PCI_BUS(pd) ((pd)->pd_bdf >> 8)
@@ -96,13 +101,20 @@ struct pci_dev {
 int pci_init(void);
 int pci_scan(const struct pci_access *pa);
 
-/* pci_each - fn for every function, by bus, slot, function, until it answers false. Any context. */
+/* pci_each - fn for every function, by bus, slot, function, until it answers false; no lock is held
+ * meanwhile, and the function is. pci_hold - one that the caller has for certain (there, say)
+ * shall stay until pci_release(). Thread context below IPL_VM. */
 void pci_each(bool (*fn)(struct pci_dev *pd, void *arg), void *arg);
+void pci_hold(struct pci_dev *pd);
+void pci_release(struct pci_dev *pd);
 
-/* pci_find - the nth (from 0) function with that vendor and device, or NULL. pci_at - the function
- * at that place. */
+/* pci_find - the nth (from 0) function with that vendor and device, or NULL. pci_at - the one at
+ * that place. They are not held: for what cannot be pulled out. */
 struct pci_dev *pci_find(uint16_t vendor, uint16_t device, unsigned nth);
 struct pci_dev *pci_at(unsigned bus, unsigned slot, unsigned func);
+
+/* pci_present - does it still answer? Any context. */
+bool pci_present(const struct pci_dev *pd);
 
 /* pci_read, pci_write - one register, aligned, within the space (asserted). Any context. */
 uint8_t pci_read8(const struct pci_dev *pd, unsigned reg);

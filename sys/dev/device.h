@@ -13,11 +13,21 @@ unsigned device_attach_all(void);
 
 /*
  * device_attach, device_detach - give one function to its driver, or take it back, in the midst of
- * its work. The start and the shell, one at a time. ENODEV: no driver takes it, or one that is
- * attached by other ways (edu); EBUSY: attached already; ENXIO: not attached; else what the driver
- * says.
+ * its work. The caller holds it (pci.h). ENODEV: no driver takes it, or one that is attached by
+ * other ways (edu); EBUSY: attached already; ENXIO: not attached, or on its way out; else what the
+ * driver says.
  */
 int device_attach(struct pci_dev *pd);
 int device_detach(struct pci_dev *pd);
+
+/*
+ * device_card_come - a card answers behind `port`: list its functions, give them addresses, offer
+ * them to the drivers. *count is how many there are. Drivers' errors are said and are none of it.
+ * ENOENT, ENXIO, ENOMEM: as pci_rescan(); then device_card_go() takes back what there is.
+ * device_card_go - whatever is behind `port`, there or pulled out, is detached and listed no more;
+ * returns how many functions that were.
+ */
+int device_card_come(struct pci_dev *port, unsigned *count);
+unsigned device_card_go(struct pci_dev *port);
 
 #endif

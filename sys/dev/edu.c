@@ -16,6 +16,9 @@
  *	GONE       the handlers are gone: whoever waits for an interrupt gets ENXIO and leaves; when
  *	           the last has left, the device is given back
  *
+ * A unit whose device was taken out of its slot stays, without a device (u_dev), and is the first
+ * to be given one that comes.
+ *
  * A factorial is computed by a thread of the emulator's, in its time and not in the machine's.
  * Under
  * -icount an idle machine's clock jumps ahead, so a time-out may come before the device had any
@@ -396,18 +399,30 @@ int edu_dma(unsigned unit, void *buf, size_t len, bool to_device)
 
 /* ---- Attaching ---- */
 
-int edu_probe(struct pci_dev *pd)
+/* The first unit whose device has gone gets this one: its number, or EDU_MAX. */
+static unsigned unit_again(struct pci_dev *pd)
 {
-	unsigned unit = edu_count();
-	struct edu *u;
+	unsigned unit = 0;
+	bool taken = false;
 
-	if (unit == EDU_MAX) {
-		kprintf("edu at %s: limit is %u units, ignored\n", pd->pd_name, EDU_MAX);
-		return ENOSPC;
+	for (; unit < edu_count() && !taken; unit++) {
+		struct edu *u = units[unit];
+
+		mutex_enter(&u->u_admin);
+		taken = u->u_dev == NULL;
+		if (taken)
+			u->u_dev = pd;
+		mutex_exit(&u->u_admin);
 	}
-	u = port_mem_alloc(sizeof(*u));
+	return taken ? unit - 1 : EDU_MAX;
+}
+
+static struct edu *unit_make(struct pci_dev *pd, unsigned unit)
+{
+	struct edu *u = port_mem_alloc(sizeof(*u));
+
 	if (u == NULL)
-		return ENOMEM;
+		return NULL;
 	u->u_dev = pd;
 	u->u_unit = unit;
 	u->u_timeout_ns = TIMEOUT_DEFAULT;
@@ -419,7 +434,28 @@ int edu_probe(struct pci_dev *pd)
 	mutex_init(&u->u_fire_lock, "edu fire", IPL_NONE);
 	cv_init(&u->u_cv, "edu work");
 	cv_init(&u->u_idle, "edu idle");
+	return u;
+}
+
+int edu_probe(struct pci_dev *pd, unsigned *out)
+{
+	unsigned unit = unit_again(pd);
+	struct edu *u;
+
+	*out = unit;
+	if (unit != EDU_MAX)
+		return 0;
+	unit = edu_count();
+	if (unit == EDU_MAX) {
+		kprintf("edu at %s: limit is %u units, ignored\n", pd->pd_name, EDU_MAX);
+		return ENOSPC;
+	}
+	u = unit_make(pd, unit);
+	if (u == NULL)
+		return ENOMEM;
 	units[unit] = u;
+	*out = unit;
+	/* Release: with the acquire load in edu_count(). */
 	atomic_store_explicit(&nunits, unit + 1, memory_order_release);
 	return 0;
 }
@@ -439,14 +475,20 @@ static int edu_check(struct edu *u)
 	return EIO;
 }
 
+/* A device that was pulled out says whatever one likes, and writes nowhere. */
+static bool dma_busy(struct edu *u)
+{
+	return pci_present(u->u_dev) && work_busy(u, EDU_BIT_DMA);
+}
+
 /* DMA may still be writing into the page after a time-out: then it is rather lost than reused. */
 static void edu_page_free(struct edu *u)
 {
 	if (u->u_page == 0)
 		return;
-	for (unsigned i = 0; i < 100 && work_busy(u, EDU_BIT_DMA); i++)
+	for (unsigned i = 0; i < 100 && dma_busy(u); i++)
 		lwp_sleep_ns(10 * NS_PER_MS);
-	if (work_busy(u, EDU_BIT_DMA))
+	if (dma_busy(u))
 		kprintf("%s: DMA does not end, its page is given up\n", u->u_name);
 	else
 		page_free(u->u_page, 0);
@@ -511,7 +553,9 @@ int edu_attach(unsigned unit, enum edu_irq irq)
 	if (u == NULL)
 		return ENXIO;
 	mutex_enter(&u->u_admin);
-	if (edu_state(u) != EDU_ABSENT) {
+	if (u->u_dev == NULL) {
+		error = ENXIO;
+	} else if (edu_state(u) != EDU_ABSENT) {
 		error = EBUSY;
 	} else if (u->u_dev->pd_driver != NULL) {
 		kprintf("%s: %s belongs to %s\n", u->u_name, u->u_dev->pd_name,
@@ -569,6 +613,33 @@ int edu_detach(unsigned unit)
 		error = ENXIO;
 	mutex_exit(&u->u_admin);
 	return error;
+}
+
+void edu_remove(struct pci_dev *pd)
+{
+	for (unsigned unit = 0; unit < edu_count(); unit++) {
+		struct edu *u = units[unit];
+
+		mutex_enter(&u->u_admin);
+		if (u->u_dev == pd) {
+			if (edu_state(u) == EDU_ATTACHED)
+				detach_locked(u);
+			u->u_dev = NULL;
+		}
+		mutex_exit(&u->u_admin);
+	}
+}
+
+int edu_hold(unsigned unit)
+{
+	struct edu *u;
+
+	return op_begin(unit, &u);
+}
+
+void edu_release(unsigned unit)
+{
+	op_end(edu_find(unit));
 }
 
 /* ---- Modes ---- */
@@ -639,13 +710,15 @@ int edu_get(unsigned unit, struct edu_info *out)
 	if (u == NULL)
 		return ENXIO;
 	mutex_enter(&u->u_admin);
-	*out = (struct edu_info){.ei_pci = u->u_dev->pd_name,
+	*out = (struct edu_info){.ei_there = u->u_dev != NULL,
 	    .ei_attached = edu_state(u) == EDU_ATTACHED,
 	    .ei_irq = u->u_irq,
 	    .ei_mode = u->u_mode,
 	    .ei_arg = u->u_arg,
 	    .ei_ipl = u->u_ipl,
 	    .ei_source = u->u_source};
+	(void)ksnprintf(out->ei_pci, sizeof(out->ei_pci), "%s",
+	    u->u_dev != NULL ? u->u_dev->pd_name : "-");
 	mutex_exit(&u->u_admin);
 	return 0;
 }

@@ -60,17 +60,21 @@ struct edu_stats {
 };
 
 struct edu_info {
-	const char *ei_pci; /* "00:04.0" */
+	char ei_pci[12]; /* "00:04.0"; "-": see ei_there */
+	bool ei_there;   /* it has a device; false: that was taken out of its slot */
 	bool ei_attached;
 	enum edu_irq ei_irq;
 	enum edu_mode ei_mode;
 	uint64_t ei_arg;
 	int ei_ipl;
-	struct intr_source *ei_source; /* NULL when not attached */
+	struct intr_source *ei_source; /* NULL when not attached; stays while edu_hold() lasts */
 };
 
-/* edu_probe - a device was found: it becomes the next unit. ENOSPC past EDU_MAX, ENXIO, ENOMEM. */
-int edu_probe(struct pci_dev *pd);
+/* edu_probe - a device was found: it becomes the next unit, or that of one that has gone. ENOSPC
+ * past EDU_MAX, ENOMEM. One at a time. edu_remove - it goes for good: detached, if it was attached,
+ * as by edu_detach(); the unit stays without a device. */
+int edu_probe(struct pci_dev *pd, unsigned *unit);
+void edu_remove(struct pci_dev *pd);
 
 /* edu_count - units are 0 to edu_count() - 1. edu_get - about one; ENXIO: no such unit. */
 unsigned edu_count(void);
@@ -85,6 +89,11 @@ int edu_get(unsigned unit, struct edu_info *out);
  */
 int edu_attach(unsigned unit, enum edu_irq irq);
 int edu_detach(unsigned unit);
+
+/* edu_hold - until edu_release() the unit's source is not given back, whoever detaches it: he
+ * waits. ENXIO: not attached. Not beyond a detach of one's own. */
+int edu_hold(unsigned unit);
+void edu_release(unsigned unit);
 
 /*
  * edu_set_mode - misbehave from now on; also `ipl`, IPL_BIO to IPL_TTY. The handler is re-

@@ -61,7 +61,7 @@ struct edu_counts {
  * Lock order: u_admin -> u_raise -> u_work -> u_lock.
  */
 struct edu {
-	struct pci_dev *u_dev; /* (a) */
+	struct pci_dev *u_dev; /* (d) NULL: it was taken out of its slot; (a) while attached */
 	unsigned u_unit;       /* (a) */
 	char u_name[8];        /* (a) "edu0" */
 

@@ -372,6 +372,7 @@ static void card_detach(struct nic *nic)
 		nic->nic_stack = NULL;
 		dhcp_stop(&ca->ca_netif);
 		dhcp_cleanup(&ca->ca_netif);
+		dhcp6_disable(&ca->ca_netif); /* or its socket is counted as used for ever */
 		dhcp6_cleanup(&ca->ca_netif);
 		netif_remove(&ca->ca_netif);
 		if (ca->ca_netif.loop_first != NULL)

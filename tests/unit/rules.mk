@@ -4,6 +4,7 @@
 UNIT_SRC := $(wildcard tests/unit/*.c) $(wildcard sys/app/line.c) \
 	sys/mem/page.c sys/mem/kmem.c sys/mem/vmap.c \
 	sys/bus/acpi.c sys/bus/pci.c sys/bus/pci_cap.c sys/bus/pci_route.c \
+	sys/bus/pci_plug.c sys/bus/pci_slot.c sys/dev/pcieslot.c \
 	sys/dev/igb_ring.c sys/dev/virtqueue.c sys/net/http_parse.c
 
 # Drivers whose accesses are points of the schedule, as the core's are.

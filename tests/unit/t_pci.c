@@ -1,76 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * t_pci.c - the PCI walk, BARs, capabilities and wiring (sys/bus/pci*.c) over configuration spaces
- * made here, honest ones and lying ones.
- *
- * A fake function is its 4 KiB of registers and, for each BAR, the bits that can be written. An
- * access outside of a function, or misaligned, fails the test. Read next: pci.c, pci_cap.c.
+ * made here (fake_pci.h), honest ones and lying ones. Read next: pci.c, pci_cap.c.
  */
-#include "unit.h"
-
-#include "../../sys/bus/pci.h"
+#include "fake_pci.h"
 
 #include <ithaca/errno.h>
 #include <sim/sim.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FAKES 64u
-
-struct fake {
-	unsigned bdf;
-	uint8_t reg[PCI_CONFIG_SIZE_EXT];
-	uint32_t bar_mask[PCI_BARS]; /* bits that a write can change */
-};
-
-static struct fake fakes[FAKES];
-static unsigned nfakes;
-static unsigned decoding_while_sized;
 static uint16_t ich9_register; /* what a read of physical memory answers */
 static uint64_t ich9_phys;
-
-/* ---- Configuration space ---- */
-
-static struct fake *fake_at(unsigned bdf)
-{
-	for (unsigned i = 0; i < nfakes; i++) {
-		if (fakes[i].bdf == bdf)
-			return &fakes[i];
-	}
-	return NULL;
-}
-
-static uint32_t fake_read(void *cookie, unsigned bdf, unsigned reg, unsigned width)
-{
-	const struct pci_access *pa = cookie;
-	struct fake *f = fake_at(bdf);
-	uint32_t value = 0xffffffff;
-
-	CHECK(width == 1 || width == 2 || width == 4);
-	CHECK(reg % width == 0 && reg + width <= pa->pa_size);
-	if (f != NULL)
-		memcpy(&value, f->reg + reg, width);
-	return value & (uint32_t)(0xffffffffu >> (32 - 8 * width));
-}
-
-static void fake_write(void *cookie, unsigned bdf, unsigned reg, unsigned width, uint32_t value)
-{
-	const struct pci_access *pa = cookie;
-	struct fake *f = fake_at(bdf);
-	unsigned bar = (reg - PCI_BAR0) / 4;
-	uint32_t old, mask = 0xffffffff;
-
-	CHECK(f != NULL && reg % width == 0 && reg + width <= pa->pa_size);
-	if (reg >= PCI_BAR0 && bar < PCI_BARS) {
-		CHECK_EQ(width, 4);
-		if (value == 0xffffffff && (f->reg[PCI_COMMAND] & 3) != 0)
-			decoding_while_sized++;
-		mask = f->bar_mask[bar];
-	}
-	memcpy(&old, f->reg + reg, width);
-	value = (old & ~mask) | (value & mask);
-	memcpy(f->reg + reg, &value, width);
-}
 
 static uint16_t fake_phys16(uint64_t phys)
 {
@@ -91,56 +32,6 @@ static int scan(unsigned size)
 	    .pa_size = size};
 	sim_console_clear();
 	return pci_scan(&access_fake);
-}
-
-/* ---- Making functions ---- */
-
-static void put(struct fake *f, unsigned reg, uint32_t value, unsigned width)
-{
-	memcpy(f->reg + reg, &value, width);
-}
-
-static struct fake *add(unsigned bus, unsigned slot, unsigned func, uint32_t id)
-{
-	struct fake *f = &fakes[nfakes++];
-
-	CHECK(nfakes <= FAKES);
-	f->bdf = PCI_BDF(bus, slot, func);
-	put(f, PCI_ID, id, 4);
-	return f;
-}
-
-static struct fake *add_bridge(unsigned bus, unsigned slot, unsigned secondary, unsigned last)
-{
-	struct fake *f = add(bus, slot, 0, 0x00011b36);
-
-	f->reg[PCI_HEADER] = 1;
-	f->reg[PCI_SECONDARY] = (uint8_t)secondary;
-	f->reg[PCI_SUBORDINATE] = (uint8_t)last;
-	return f;
-}
-
-/* A BAR of `size` at `base`; `type` are its low bits. */
-static void bar(struct fake *f, unsigned n, uint64_t base, uint64_t size, uint32_t type)
-{
-	put(f, PCI_BAR0 + 4 * n, (uint32_t)base | type, 4);
-	f->bar_mask[n] = (uint32_t) ~(size - 1) & ((type & 1) != 0 ? ~3u : ~15u);
-	if ((type & 7) != 4)
-		return;
-	put(f, PCI_BAR0 + 4 * n + 4, (uint32_t)(base >> 32), 4);
-	f->bar_mask[n + 1] = (uint32_t)(~(size - 1) >> 32);
-}
-
-static void cap(struct fake *f, unsigned at, unsigned id, unsigned next)
-{
-	put(f, PCI_STATUS, PCI_STATUS_CAPS, 2);
-	f->reg[at] = (uint8_t)id;
-	f->reg[at + 1] = (uint8_t)next;
-}
-
-static void ecap(struct fake *f, unsigned at, unsigned id, unsigned next)
-{
-	put(f, at, id | 1u << 16 | next << 20, 4);
 }
 
 static unsigned order[FAKES], norder;
