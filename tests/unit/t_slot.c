@@ -308,6 +308,22 @@ SIM_TEST(slot_card_stays_in_place_without_power, 1, 0)
 	CHECK_EQ(pcieslot_cut("00:07.0"), ENXIO);
 }
 
+/* A port may tell of a card that comes by both at once. */
+SIM_TEST(slot_card_that_presses_the_button, 2, 20)
+{
+	started();
+	for (unsigned i = 0; i < 2; i++) {
+		put(port, REG_STATUS, get16(port, REG_STATUS) | PRESENT, 2);
+		port_event(SLOT_PRESENCE | SLOT_BUTTON);
+		lwp_sleep_ns(20 * NS_PER_S);
+		slot_wait("on", NS_PER_S);
+		check_in();
+		CHECK_EQ(slot_seen.si_came, i + 1);
+		card_out();
+		slot_wait("off", 10 * NS_PER_S);
+	}
+}
+
 SIM_TEST(slot_button_pressed_again, 2, 20)
 {
 	started();
@@ -589,6 +605,27 @@ SIM_TEST(slot_with_nothing_but_hot_plug, 1, 0)
 	card_out();
 	slot_wait("off", 10 * NS_PER_S);
 	CHECK(pci_at(1, 0, 0) == NULL);
+	CHECK_EQ(get16(port, REG_CONTROL) & 0x7c0, 0);
+}
+
+/* What was listed before the memory was used up is listed no more. */
+SIM_TEST(slot_without_memory_for_half_of_a_card, 1, 0)
+{
+	started();
+	card->reg[PCI_HEADER] = 0x80;
+	add(1, 0, 1, 0x10c98086);
+	for (unsigned n = 1; n <= 3; n++) {
+		sim_mem_fail(n);
+		card_in();
+		slot_wait("failed", 10 * NS_PER_S);
+		CHECK(sim_mem_failed());
+		CHECK(pci_at(1, 0, 0) == NULL && pci_at(1, 0, 1) == NULL);
+		card_out();
+		slot_wait("off", 10 * NS_PER_S);
+	}
+	card_in();
+	slot_wait("on", 10 * NS_PER_S);
+	CHECK(pci_at(1, 0, 0) != NULL && pci_at(1, 0, 1) != NULL);
 }
 
 SIM_TEST(slot_without_memory, 1, 0)
