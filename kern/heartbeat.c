@@ -23,8 +23,13 @@
  *	probes sent	   	1	2	3
  *	answers seen	   		1	2	3: panic
  *
- * That is within kern.heartbeat_ms of its last beat. The panic names the CPU, its lwps and handlers
- * and its stack, beside what every panic prints: the pending queues, and where the others were.
+ * But one that executes may wait, with interrupts off, for a lock of one that its host has stopped;
+ * and so may a handler. While any CPU answers nothing (hb_deaf), nobody else is blamed before that
+ * one would be.
+ *
+ * Else the panic is within kern.heartbeat_ms of its last beat. It names the CPU, its lwps and
+ * handlers and its stack, beside what every panic prints: the pending queues, and where the others
+ * were.
  *
  * A softclock that does not come round has one of three causes:
  *
@@ -81,6 +86,7 @@ struct heartbeat {
 	uint64_t hb_since_ns; /* (i) and when that was seen */
 	unsigned hb_silent;   /* (i) own beats since */
 	uint64_t hb_probed;   /* (i) its answers when it was first asked since */
+	_Atomic bool hb_deaf; /* (~) relaxed: and there were none; a hint to all the others */
 
 	/* Own softclock. */
 	uint64_t hb_soft_seen;     /* (i) hb_softs when it last had changed */
@@ -114,6 +120,22 @@ static uint64_t count_of(const _Atomic uint64_t *counter)
 
 /* ---- The neighbour ---- */
 
+static void deaf_set(struct heartbeat *hb, bool deaf)
+{
+	atomic_store_explicit(&hb->hb_deaf, deaf, memory_order_relaxed);
+}
+
+/* May it be that one whose host has stopped it is waited for? Not for ever. */
+static bool host_to_blame(uint64_t ns, uint64_t limit)
+{
+	unsigned i;
+
+	for (i = 0; i < ncpus && ns < DEAF_TIMES * limit; i++)
+		if (atomic_load_explicit(&beats[i].hb_deaf, memory_order_relaxed))
+			return true;
+	return false;
+}
+
 static void __attribute__((noreturn)) neighbour_hangs(struct cpu *ci, uint64_t ns, bool answers)
 {
 	const struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
@@ -135,15 +157,18 @@ static void watch_neighbour(struct heartbeat *hb, struct cpu *next, uint64_t now
 		hb->hb_seen = seen;
 		hb->hb_since_ns = now_ns;
 		hb->hb_silent = 0;
+		deaf_set(hb, false);
 		return;
 	}
 	ns = now_ns - hb->hb_since_ns;
 	answers = port_probe(next); /* those of the probes before; this one is on its way */
 	if (++hb->hb_silent == 1)
 		hb->hb_probed = answers;
+	deaf_set(hb, hb->hb_silent > 1 && answers != UINT64_MAX && answers == hb->hb_probed);
 	if (hb->hb_silent < HEARTBEAT_BEATS - 1 || ns < limit / 4 * 3)
 		return;
-	if (answers == UINT64_MAX || answers - hb->hb_probed >= ANSWERS)
+	if ((answers == UINT64_MAX || answers - hb->hb_probed >= ANSWERS) &&
+	    !host_to_blame(ns, limit))
 		neighbour_hangs(next, ns, answers != UINT64_MAX);
 	if (ns >= DEAF_TIMES * limit)
 		neighbour_hangs(next, ns, false);
@@ -267,9 +292,9 @@ static void watch_softclock(struct heartbeat *hb, struct cpu *ci, int ipl, uint6
 		return;
 	}
 	ns = now_ns - hb->hb_soft_since_ns;
-	if (++hb->hb_soft_silent < HEARTBEAT_BEATS || ns < limit)
+	if (++hb->hb_soft_silent < HEARTBEAT_BEATS || ns < limit || host_to_blame(ns, limit))
 		return;
-	if (hb->hb_same >= HEARTBEAT_BEATS - 1)
+	if (b.b_lwp != NULL && hb->hb_same >= HEARTBEAT_BEATS - 1)
 		softclock_hangs(ci, b.b_lwp, ipl, ns);
 	if (ns >= hb->hb_say_ns)
 		softclock_say(hb, ci, ns);
@@ -350,6 +375,7 @@ static void heartbeat_begin(void *unused)
 	hb->hb_next_ns = now_ns;
 	hb->hb_seen = hb->hb_soft_seen = UINT64_MAX; /* which is no count: seen anew */
 	hb->hb_same = 0;
+	deaf_set(hb, false);
 	clock_want(ci, now_ns);
 }
 

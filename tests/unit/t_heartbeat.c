@@ -145,6 +145,50 @@ SIM_TEST(both_stopped_by_their_host, 3, 0)
 	lwp_sleep_ns(2 * LIMIT_NS);
 }
 
+static bool let_go;
+
+static void loop_until_let_go(void *unused)
+{
+	(void)unused;
+	(void)splraise(IPL_NET);
+	while (!let_go) {
+		sim_work(100 * NS_PER_US);
+		port_pause();
+	}
+	splx(IPL_NONE);
+}
+
+/* One takes no interrupts, one stays at its level, and both may wait for the one that stands. */
+SIM_TEST(waiting_for_one_that_its_host_stopped, 4, 0)
+{
+	start();
+	sim_deafen(3, true);
+	sim_probe_freeze(3, true);
+	sim_deafen(1, true);
+	CHECK_EQ(lwp_create("waits", PRI_MAX, cpu_lookup(2), 0, loop_until_let_go, NULL, NULL), 0);
+	lwp_sleep_ns(6 * LIMIT_NS);
+	let_go = true;
+	sim_deafen(1, false);
+	sim_probe_freeze(3, false);
+	sim_deafen(3, false);
+	lwp_sleep_ns(3 * LIMIT_NS);
+	CHECK_EQ(value("kern.heartbeat.reports"), 0);
+}
+
+/* When that one goes on, or answers again, it is no excuse any more. */
+SIM_PANIC(nobody_is_stopped_any_more, 4, "cpu1 takes no interrupts for")
+{
+	start();
+	sim_deafen(3, true);
+	sim_probe_freeze(3, true);
+	sim_deafen(1, true);
+	lwp_sleep_ns(3 * LIMIT_NS);
+	sim_probe_freeze(3, false);
+	sim_deafen(3, false);
+	lwp_sleep_ns(LIMIT_NS);
+	FAIL("not caught");
+}
+
 static void work(void *left)
 {
 	for (unsigned i = 0; i < 10; i++) {
