@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Cards that are put into slots, taken out by the button, and torn out, while the system runs and
 while they work: they come with addresses and drivers, and go without a trace. QEMU's root ports
-with native hot-plug; what a slot may do wrong is for tests/unit/t_slot.c."""
+with native hot-plug; what a slot may do wrong is for tests/unit/t_slot.c.
+
+A card is torn out of machines with one CPU only: a write to the card's registers that another CPU
+has begun meanwhile reaches, in QEMU's own code, what it has freed, and QEMU ends by a signal."""
 
 import re
 import socket
@@ -186,7 +189,7 @@ def test_cards_come_and_go_under_traffic(machine):
 
 def test_cards_of_all_kinds_and_all_ways_out(machine):
     # One from the start goes as well, and another comes into the same place.
-    m = machine(cpus=2, there=[('one', 'virtio-net-pci')])
+    m = machine(cpus=1, there=[('one', 'virtio-net-pci')])
     state(m, 'one', 'on')
     assert slot(m, 'one')['came'] == 0 and cards(m) == ['vtnet0']
     unplug(m, 'one')
@@ -263,13 +266,13 @@ def test_cards_of_all_kinds_and_all_ways_out(machine):
     assert m.poweroff() == 0
 
 
-def test_with_sanitizers(machine):
+@pytest.mark.parametrize('way, cpus', [('button', 3), ('cut', 1)])
+def test_with_sanitizers(machine, way, cpus):
     """Memory that a card left behind is touched by nobody."""
-    m = machine(kernel=test_san.build('gcc'), cpus=3)
-    for n in range(4):
-        model = list(MODELS)[n % 2]
+    m = machine(kernel=test_san.build('gcc'), cpus=cpus)
+    for model in MODELS:
         echo = network(m, 'one', model)
-        if n < 2:
+        if way == 'button':
             unplug(m, 'one')
         else:
             m.ok(f'slot cut {PORTS["one"]}')
