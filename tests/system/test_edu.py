@@ -142,7 +142,7 @@ def test_line_stays_masked_while_its_handler_sleeps(boot, mode):
     # On one line: how long it is until the next is the host's business.
     text = m.ok('edu -u 0 post 1; sleep 0.5; irq list')
     assert re.search(rf'^{line} .* masked +edu0/', text, re.M), text
-    for _ in range(100):
+    for _ in range(600):
         if irq_state(m, line) == 'on':
             break
         m.ok('sleep 0.1')

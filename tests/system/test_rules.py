@@ -61,7 +61,7 @@ def pool(m):
 
 def at_rest(m, total):
     """Wait until no handler runs; then every ithread must be somewhere, and all of them there."""
-    for _ in range(100):
+    for _ in range(1000):
         p = pool(m)
         if p['total'] == total and p['active'] == p['divorced'] == 0:
             break
@@ -76,7 +76,7 @@ def handler_state(m, unit):
 
 def settled(m, unit):
     """Wait until the unit's handler is idle."""
-    for _ in range(100):
+    for _ in range(1000):
         if handler_state(m, unit) == 'idle':
             return
         m.ok('sleep 0.05')
@@ -86,7 +86,7 @@ def settled(m, unit):
 def begun(m, unit, runs=1):
     """Wait until so many runs of the unit's handler have begun: the host may leave the CPU that the
     interrupt goes to standing while the shell's goes on."""
-    for _ in range(100):
+    for _ in range(1000):
         if stats(m, unit)['threads'] >= runs:
             return
         m.ok('sleep 0.05')
@@ -95,7 +95,7 @@ def begun(m, unit, runs=1):
 
 def all_divorced(m, count):
     """Wait until so many handlers are blocked."""
-    for _ in range(100):
+    for _ in range(1000):
         if pool(m)['divorced'] == count:
             return
         m.ok('sleep 0.05')
@@ -251,7 +251,7 @@ def test_rescued_by_other_cpus(boot, mode):
     assert hpet_runs(m) == before
     assert m.error('sysctl hw.intr.threads=10').endswith('10: must be 8 to 9')
     m.set_sysctl('hw.intr.threads', 9)
-    for _ in range(100):
+    for _ in range(1000):
         if hpet_runs(m) > before + 20:
             break
         m.ok('sleep 0.05')
@@ -457,7 +457,7 @@ def test_the_last_of_two_handlers_unmasks(boot, mode):
     for unit in (1, 0, 2):
         settled(m, unit)
     assert stats(m, 0)['filters'] > before
-    for _ in range(40):                # 0 may want another turn at the line
+    for _ in range(1000):              # 0 may want another turn at the line
         if line_in(m.ok('dump intr'), line) == (False, 0):
             break
         m.ok('sleep 0.05')
