@@ -313,8 +313,8 @@ static void insert(struct pcieslot *ps)
 	wrong = bring(ps, &count);
 	if (wrong == NULL) {
 		command(ps, true, SLOT_LAMP_ON, false);
-		set_state(ps, ON, &ps->ps_came);
 		kprintf("%s: %u function%s\n", ps->ps_name, count, count == 1 ? "" : "s");
+		set_state(ps, ON, &ps->ps_came);
 		return;
 	}
 	kprintf("%s: the card cannot be used: %s\n", ps->ps_name, wrong);
@@ -333,9 +333,9 @@ static void take_out(struct pcieslot *ps)
 	/* Not yet the lamp: it says when the card may be drawn, which is when it has settled. */
 	command(ps, false, SLOT_LAMP_BLINK, false);
 	settle();
-	set_state(ps, OFF, &ps->ps_went);
 	kprintf("%s: %u function%s taken out of use; the power is off\n", ps->ps_name, count,
 	    count == 1 ? "" : "s");
+	set_state(ps, OFF, &ps->ps_went);
 	command(ps, false, SLOT_LAMP_OFF, false);
 }
 
@@ -346,9 +346,9 @@ static void torn_out(struct pcieslot *ps, bool present)
 	timer_stop(ps);
 	command(ps, false, present ? SLOT_LAMP_BLINK : SLOT_LAMP_OFF, false);
 	(void)device_card_go(ps->ps_slot.sl_port);
-	set_state(ps, OFF, &ps->ps_pulled);
 	settle();
 	kprintf("%s: all of it is let go of\n", ps->ps_name);
+	set_state(ps, OFF, &ps->ps_pulled);
 }
 
 static void power_failed(struct pcieslot *ps)

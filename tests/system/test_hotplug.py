@@ -135,7 +135,9 @@ def network(m, port, model):
 
 
 def cards(m):
-    return [r['card'] for r in m.table('nic', 'card')]
+    """Their names; a message of the kernel's that comes between two lines is none."""
+    rows = m.table('nic', 'card')
+    return [r['card'] for r in rows if re.fullmatch('[a-z]+[0-9]+', str(r['card']))]
 
 
 def held(m):
