@@ -77,6 +77,7 @@
 #include <ithaca/sleepq.h>
 #include <ithaca/storm.h>
 #include <ithaca/string.h>
+#include <ithaca/witness_wait.h>
 
 static struct mutex intr_mutex;
 static struct list intr_sources = LIST_INIT(intr_sources); /* (m) */
@@ -619,6 +620,7 @@ int intr_disestablish(struct intr_handler *ih)
 		intr_hold(is, IS_SET_DISABLED);
 	intr_unlink(is, ih);
 	mutex_exit(&intr_mutex);
+	witness_waits_handler(ih); /* until it enters intr_mutex again */
 	atomic_store_explicit(&ih->ih_dying, true, memory_order_seq_cst);
 	/* whoever was in a dispatch or hwi_sched() has queued it by now, or never will */
 	cpu_barrier();

@@ -34,6 +34,7 @@
 #include <ithaca/sleepq.h>
 #include <ithaca/string.h>
 #include <ithaca/turnstile.h>
+#include <ithaca/witness_wait.h>
 
 static struct mutex lwp_mutex;
 static struct list lwp_all = LIST_INIT(lwp_all); /* (m) */
@@ -316,6 +317,7 @@ void lwp_join(struct lwp *l)
 	witness_sleep("lwpjoin");
 	KASSERT(l->l_flags & LWP_JOINABLE, "%s is not joinable", l->l_name);
 	KASSERT(l != curlwp, "%s joins itself", l->l_name);
+	witness_joins(l);
 	for (;;) {
 		intr = sleepq_lock(l);
 		if (lwp_is_zombie(l))
@@ -323,6 +325,7 @@ void lwp_join(struct lwp *l)
 		sleepq_wait(l, "lwpjoin", SLEEP_FOREVER, intr);
 	}
 	sleepq_unlock(l, intr);
+	witness_joined(l);
 	lwp_free(l);
 }
 

@@ -30,6 +30,7 @@
 #include <ithaca/print.h>
 #include <ithaca/sched.h>
 #include <ithaca/sleepq.h>
+#include <ithaca/witness_wait.h>
 
 /* To the tail of its level's queue on this CPU. Interrupts off. */
 static inline void softint_queue(struct cpu *ci, struct softint *si)
@@ -181,6 +182,7 @@ int softint_disestablish(struct softint *si)
 	witness_sleep("softdis");
 	if (curlwp->l_softint == si)
 		return EDEADLK;
+	witness_waits_softint(si);
 	atomic_store_explicit(&si->si_dying, true, memory_order_seq_cst);
 	cpu_barrier(); /* whoever was in softint_schedule() has queued it, or never will */
 	for (;;) {
@@ -190,6 +192,7 @@ int softint_disestablish(struct softint *si)
 		sleepq_wait(si, "softdis", SLEEP_FOREVER, intr);
 	}
 	sleepq_unlock(si, intr);
+	witness_waited();
 	cpu_barrier(); /* whoever ended the last run may be looking at si_dying still */
 	port_mem_free(si, sizeof(*si));
 	return 0;

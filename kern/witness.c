@@ -14,6 +14,7 @@
  *	recursion  a mutex is entered by who holds it
  *	stranger   a mutex is left by another than who entered it
  *	leak       a filter, handler, softint, callout returns, or an lwp exits, and holds one
+ *	wait       somebody waits for the end of a function, or an lwp, that enters what he holds
  *
  * Each report names both places and both mutexes, and is made once a pair of classes (of a place
  * and a class, where there is no pair). Some are followed by an assertion of mutex.c, which ends
@@ -36,8 +37,8 @@
  * lock, for reports only. The graph is read without a lock: an edge that is there stays.
  *
  * Contexts: any, up to IPL_SCHED. Lock: witness_lock(), last of all and alone.
- * Not for: bare spin locks (spin.h), deadlocks by other means than mutexes.
- * Read next: witness_graph.c, witness_report.c; mutex.c, where most of the hooks are.
+ * Not for: bare spin locks (spin.h), waits for events.
+ * Read next: witness_wait.c, witness_graph.c, witness_report.c; mutex.c, where most hooks are.
  */
 #include <ithaca/witness.h>
 
@@ -47,13 +48,11 @@
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
-#include <ithaca/rwlock.h>
 #include <ithaca/sysctl.h>
-#include <ithaca/witness_wait.h>
 
 static _Atomic bool witness_on = true; /* (~) relaxed: a setting */
 
-static bool watching(void)
+bool witness_watching(void)
 {
 	return WITNESS_GET(witness_on) && !panicking();
 }
@@ -160,7 +159,7 @@ void witness_check_at(struct mutex *m, const void *place)
 {
 	struct lwp *l = curlwp;
 
-	if (!watching())
+	if (!witness_watching())
 		return;
 	if (IPL_IS_HARD(m->m_ipl)) { /* mutex_spin_enter() comes next */
 		witness_from_at(m, place);
@@ -170,8 +169,8 @@ void witness_check_at(struct mutex *m, const void *place)
 		place = l->l_witness.w_from_place[0];
 	if (IPL_IS_HARD(spl_now()))
 		context_check(m, place);
-	else
-		order_check(&l->l_witness.w_adaptive, m, place);
+	else if (order_check(&l->l_witness.w_adaptive, m, place))
+		witness_inside(m, witness_class_of(m), place);
 }
 
 void witness_hold_at(struct mutex *m, const void *place, bool tried)
@@ -180,7 +179,8 @@ void witness_hold_at(struct mutex *m, const void *place, bool tried)
 
 	if (IPL_IS_HARD(m->m_ipl))
 		return;
-	if (!watching()) {
+	witness_entered();
+	if (!witness_watching()) {
 		l->l_witness.w_missed++;
 		return;
 	}
@@ -260,7 +260,7 @@ void witness_left_at(struct mutex *m, const struct lwp *holder, const void *plac
 		return;
 	if (w->w_missed != 0) /* one that it has, and that is not in the list */
 		w->w_missed--;
-	else if (holder != curlwp && watching())
+	else if (holder != curlwp && witness_watching())
 		stranger(m, holder,
 		    holder != NULL ? list_find(&holder->l_witness.w_adaptive, m) : NULL, place);
 }
@@ -299,7 +299,7 @@ void witness_spin_check_at(struct mutex *m, const void *place)
 
 	place = from_take(m, place);
 	w->w_spin_place = place;
-	if (!watching())
+	if (!witness_watching())
 		return;
 	inversion_check(&w->w_spin, m, place);
 	if (!order_check(&w->w_spin, m, place))
@@ -312,7 +312,7 @@ void witness_spin_hold(struct mutex *m)
 
 	if (spins_held() == 1)
 		w->w_spin_ipl = curlwp->l_ipl;
-	if (watching())
+	if (witness_watching())
 		(void)list_push(&w->w_spin, m, w->w_spin_place);
 }
 
@@ -334,7 +334,7 @@ void witness_spin_tried_at(struct mutex *m, const void *place)
 void witness_spin_exit_at(struct mutex *m, const void *place)
 {
 	place = from_take(m, place);
-	if (!list_remove_mutex(&curlwp->l_witness.w_spin, m) && watching())
+	if (!list_remove_mutex(&curlwp->l_witness.w_spin, m) && witness_watching())
 		spin_stranger(m, place);
 }
 
@@ -346,7 +346,7 @@ void witness_sleep_at(const char *wmesg, const void *place)
 	char at[WITNESS_PLACE_SIZE];
 	bool intr;
 
-	if (!IPL_IS_HARD(spl_now()) || !watching() ||
+	if (!IPL_IS_HARD(spl_now()) || !witness_watching() ||
 	    !witness_begin(WITNESS_SLEEP, (uintptr_t)place, 0, &intr))
 		return;
 	witness_say_head("sleep in a context that cannot block");
@@ -366,7 +366,7 @@ static void leaks(const char *what, const char *name, const void *fn, struct wit
 	bool intr;
 
 	WITNESS_SET(wl->wl_n, 0);
-	for (i = 0; i < n && watching(); i++) {
+	for (i = 0; i < n && witness_watching(); i++) {
 		if (!witness_begin(WITNESS_LEAK, WITNESS_GET(wl->wl_held[i].wh_class),
 			(uintptr_t)fn, &intr))
 			continue;
@@ -402,45 +402,6 @@ void witness_lwp_exit(void)
 	struct lwp *l = curlwp;
 
 	witness_return_slow("lwp", l->l_name, (const void *)(uintptr_t)l->l_fn);
-}
-
-/* ---- Who waits for whom, where no lock says so: for callout_stop.c ---- */
-
-bool witness_holds(const void *lock)
-{
-	const struct witness_list *wl = &curlwp->l_witness.w_adaptive;
-	unsigned i, n = WITNESS_GET(wl->wl_n);
-	const struct mutex *m;
-
-	for (i = 0; i < n; i++) {
-		m = WITNESS_GET(wl->wl_held[i].wh_mutex);
-		/* The class of an rwlock is in the list, and never entered. */
-		if (m == lock ||
-		    (mutex_owner(m) == NULL &&
-			(const char *)m - offsetof(struct rwlock, rw_class) == lock))
-			return true;
-	}
-	return false;
-}
-
-void witness_halts(const struct callout *c, const struct mutex *interlock)
-{
-	struct witness_lwp *w = &curlwp->l_witness;
-
-	WITNESS_SET(w->w_interlock, interlock);
-	/* Release: pairs with the acquire in witness_halted(), for w_interlock. */
-	atomic_store_explicit(&w->w_halts, c, memory_order_release);
-}
-
-const struct callout *witness_halted(struct lwp *l)
-{
-	/* Acquire: pairs with the release in witness_halts(). */
-	return atomic_load_explicit(&l->l_witness.w_halts, memory_order_acquire);
-}
-
-bool witness_interlock(struct lwp *l, const void *lock)
-{
-	return WITNESS_GET(l->l_witness.w_interlock) == lock;
 }
 
 static void dump_lwp(const struct lwp *l, const struct witness_list *wl)
@@ -542,6 +503,8 @@ static struct sysctl nodes[] = {
     COUNT("debug.witness.strangers", WITNESS_STRANGER, "reports of mutexes left by another"),
     COUNT("debug.witness.leaks", WITNESS_LEAK,
 	"reports of mutexes held at the end of a function or an lwp"),
+    COUNT("debug.witness.waits", WITNESS_WAIT,
+	"reports of waits for the end of a function or an lwp that wants what the waiter holds"),
 };
 
 void witness_init(void)

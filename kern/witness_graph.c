@@ -11,6 +11,9 @@
  *
  * It is enough that each order was seen once, at any time and on any CPU.
  *
+ * A function that somebody may wait for is a class too, as if it were a lock that is held while it
+ * runs, and that is entered, for no time, by who waits for its end; see witness_wait.c.
+ *
  * Two of one class: no edge leads from a class to itself. They may be held together if they are
  * always entered in the order of their addresses, up or down; so each class notes where each of the
  * two was seen.
@@ -30,6 +33,7 @@
 
 #define SLOTS (2 * WITNESS_EDGES)
 #define WORDS (WITNESS_CLASSES / 64)
+#define BODIES (2 * WITNESS_CLASSES)
 
 _Static_assert((SLOTS & (SLOTS - 1)) == 0, "the hash is masked");
 _Static_assert(WITNESS_CLASSES <= 256 && WITNESS_CLASSES % 64 == 0, "kept in bytes and bits");
@@ -42,6 +46,8 @@ struct class
 	/* Two of this class held: where the first and the second were entered, when the second's
 	 * address was greater, and when it was less. */
 	const void *c_place[2][2]; /* (w) */
+	uint8_t c_what;            /* (w) set before c is used: enum witness_what */
+	const void *c_fn;          /* (w) same: the function */
 };
 
 struct edge {
@@ -56,8 +62,9 @@ static struct edge edges[SLOTS];                         /* (w) hashed */
 static unsigned nedges;                                  /* (w) */
 static uint8_t came_from[WITNESS_CLASSES];               /* (w) path_find()'s */
 static uint8_t queue[WITNESS_CLASSES];                   /* (w) same */
+static _Atomic uint8_t bodies[BODIES];                   /* (~) hashed; written under (w) */
 
-/* ---- Classes. Locked, but for witness_class_of(). ---- */
+/* ---- Classes. Locked, but for witness_class_of() and witness_class_of_body(). ---- */
 
 const char *witness_class_name(unsigned c)
 {
@@ -69,6 +76,29 @@ int witness_class_ipl(unsigned c)
 	return c == WITNESS_UNWATCHED || c == WITNESS_UNKNOWN ? -1 : classes[c].c_ipl;
 }
 
+const char *witness_class_what(unsigned c)
+{
+	static const char *const what[] = {"", "handler ", "softint ", "work ", "work queue "};
+
+	return c == WITNESS_UNWATCHED || c == WITNESS_UNKNOWN ? "" : what[classes[c].c_what];
+}
+
+static unsigned class_add(enum witness_what what, const char *name, uint8_t ipl, const void *fn)
+{
+	struct class *cl = &classes[nclasses];
+
+	if (nclasses == WITNESS_CLASSES) {
+		witness_limit(WITNESS_LIMIT_CLASSES, WITNESS_CLASSES - 1,
+		    "classes of mutexes: the order of the others is not watched");
+		return WITNESS_UNWATCHED;
+	}
+	kstrlcpy(cl->c_name, name, sizeof(cl->c_name));
+	cl->c_ipl = ipl;
+	cl->c_what = (uint8_t)what;
+	cl->c_fn = fn;
+	return nclasses++;
+}
+
 static unsigned class_find(const struct mutex *m)
 {
 	char name[WITNESS_NAME_SIZE];
@@ -76,16 +106,10 @@ static unsigned class_find(const struct mutex *m)
 
 	kstrlcpy(name, m->m_name, sizeof(name));
 	for (c = 1; c < nclasses; c++)
-		if (classes[c].c_ipl == m->m_ipl && strcmp(classes[c].c_name, name) == 0)
+		if (classes[c].c_what == WITNESS_LOCK && classes[c].c_ipl == m->m_ipl &&
+		    strcmp(classes[c].c_name, name) == 0)
 			return c;
-	if (nclasses == WITNESS_CLASSES) {
-		witness_limit(WITNESS_LIMIT_CLASSES, WITNESS_CLASSES - 1,
-		    "classes of mutexes: the order of the others is not watched");
-		return WITNESS_UNWATCHED;
-	}
-	kstrlcpy(classes[c].c_name, name, sizeof(classes[c].c_name));
-	classes[c].c_ipl = m->m_ipl;
-	return nclasses++;
+	return class_add(WITNESS_LOCK, name, m->m_ipl, NULL);
 }
 
 unsigned witness_class_of(struct mutex *m)
@@ -98,6 +122,48 @@ unsigned witness_class_of(struct mutex *m)
 	intr = witness_lock();
 	c = class_find(m);
 	WITNESS_SET(m->m_class, (uint16_t)c);
+	witness_unlock(intr);
+	return c;
+}
+
+static bool is_body(unsigned c, const struct witness_body *wb)
+{
+	const struct class *cl = &classes[c];
+
+	return cl->c_fn == wb->wb_fn && cl->c_what == wb->wb_what && cl->c_ipl == wb->wb_ipl &&
+	    strncmp(cl->c_name, wb->wb_name, sizeof(cl->c_name) - 1) == 0;
+}
+
+/* Its slot of the hash, or the free one where it belongs: half of them are. What is there stays. */
+static _Atomic uint8_t *body_slot(const struct witness_body *wb)
+{
+	unsigned i = (unsigned)((uintptr_t)wb->wb_fn >> 4) + (unsigned)wb->wb_what, n, c;
+
+	for (n = 0; n < BODIES; n++, i++) {
+		/* Acquire: pairs with the release in witness_class_of_body(), for the class. */
+		c = atomic_load_explicit(&bodies[i % BODIES], memory_order_acquire);
+		if (c == 0 || is_body(c, wb))
+			break;
+	}
+	return &bodies[i % BODIES];
+}
+
+unsigned witness_class_of_body(const struct witness_body *wb)
+{
+	_Atomic uint8_t *slot = body_slot(wb);
+	unsigned c = WITNESS_GET(*slot);
+	bool intr;
+
+	if (c != 0)
+		return c;
+	intr = witness_lock();
+	slot = body_slot(wb);
+	c = WITNESS_GET(*slot);
+	if (c == 0) {
+		c = class_add(wb->wb_what, wb->wb_name, wb->wb_ipl, wb->wb_fn);
+		if (c != WITNESS_UNWATCHED) /* Release: pairs with the acquire in body_slot(). */
+			atomic_store_explicit(slot, (uint8_t)c, memory_order_release);
+	}
 	witness_unlock(intr);
 	return c;
 }
@@ -166,7 +232,35 @@ static bool path_find(unsigned from, unsigned to)
 
 /* ---- Order ---- */
 
-static void say_path(unsigned from, unsigned to)
+/* A queue and one of its works. */
+static bool queue_runs(unsigned from, unsigned to)
+{
+	return classes[from].c_what == WITNESS_QUEUE && classes[to].c_what == WITNESS_WORK;
+}
+
+bool witness_leads(unsigned from, unsigned to)
+{
+	return from != WITNESS_UNWATCHED && to != WITNESS_UNWATCHED && from != to &&
+	    path_find(from, to);
+}
+
+static bool is_lock(unsigned c)
+{
+	return classes[c].c_what == WITNESS_LOCK;
+}
+
+/* Are there but locks on the way that path_find() found? */
+static bool path_of_locks(unsigned from, unsigned to)
+{
+	unsigned c;
+
+	for (c = to; c != from; c = came_from[c])
+		if (!is_lock(c))
+			return false;
+	return is_lock(from);
+}
+
+void witness_say_path(unsigned from, unsigned to)
 {
 	const struct edge *e;
 	unsigned c, n;
@@ -176,9 +270,27 @@ static void say_path(unsigned from, unsigned to)
 		queue[n++] = (uint8_t)c;
 	for (c = from; n > 0; c = queue[n]) {
 		e = edge_slot(c, queue[--n]);
-		witness_say_mutex("known: entered", c, e->e_place[0]);
-		witness_say_mutex("  and under it", queue[n], e->e_place[1]);
+		witness_say_mutex(is_lock(c) ? "known: entered" : "known: ran", c, e->e_place[0]);
+		witness_say_mutex(is_lock(queue[n]) ? "  and under it"
+			: is_lock(c)                ? "  and under it waited for the end of"
+			: queue_runs(c, queue[n])   ? "  and as part of it"
+						    : "  and waited for the end of",
+		    queue[n], e->e_place[1]);
 	}
+}
+
+/* A ring: `c` leads to `from`, as path_find() found, and is about to come under it. */
+static void order_ring(const struct witness_held *h, unsigned from, unsigned c, const void *place)
+{
+	bool locks = path_of_locks(c, from);
+
+	if (!witness_begin_locked(locks ? WITNESS_REVERSAL : WITNESS_WAIT, from, c))
+		return;
+	witness_say_head(locks ? "lock order reversal" : "wait that may never end");
+	witness_say_held(is_lock(from) ? "holds" : "runs", h);
+	witness_say_mutex(is_lock(c) ? "enters" : "waits for the end of", c, place);
+	witness_say_path(c, from);
+	witness_end_locked();
 }
 
 /* `c` is to be entered under `h`, which is new. */
@@ -188,15 +300,10 @@ static void order_new(const struct witness_held *h, unsigned c, const void *plac
 	bool intr = witness_lock();
 
 	if (!follows_directly(from, c)) { /* still */
-		if (!path_find(c, from)) {
+		if (path_find(c, from))
+			order_ring(h, from, c, place);
+		else
 			edge_add(from, c, WITNESS_GET(h->wh_place), place);
-		} else if (witness_begin_locked(WITNESS_REVERSAL, from, c)) {
-			witness_say_head("lock order reversal");
-			witness_say_held("holds", h);
-			witness_say_mutex("enters", c, place);
-			say_path(c, from);
-			witness_end_locked();
-		}
 	}
 	witness_unlock(intr);
 }
@@ -231,6 +338,7 @@ unsigned witness_order_next(unsigned i, struct witness_order *out)
 {
 	const struct edge *e;
 	bool intr = witness_lock();
+	unsigned c;
 
 	while (i < SLOTS && edges[i].e_to == 0)
 		i++;
@@ -239,8 +347,11 @@ unsigned witness_order_next(unsigned i, struct witness_order *out)
 		return 0;
 	}
 	e = &edges[i];
-	kstrlcpy(out->wo_name[0], classes[e->e_from].c_name, sizeof(out->wo_name[0]));
-	kstrlcpy(out->wo_name[1], classes[e->e_to].c_name, sizeof(out->wo_name[1]));
+	for (unsigned n = 0; n < 2; n++) {
+		c = n == 0 ? e->e_from : e->e_to;
+		ksnprintf(out->wo_name[n], sizeof(out->wo_name[n]), "%s%s", witness_class_what(c),
+		    witness_class_name(c));
+	}
 	out->wo_ipl = classes[e->e_to].c_ipl;
 	port_symbol(e->e_place[0], out->wo_place[0], sizeof(out->wo_place[0]));
 	port_symbol(e->e_place[1], out->wo_place[1], sizeof(out->wo_place[1]));
@@ -254,8 +365,10 @@ void witness_order(const struct witness_held *h, struct mutex *m, unsigned c, co
 
 	if (c == WITNESS_UNWATCHED || from == WITNESS_UNWATCHED)
 		return;
-	if (c == from)
+	if (c == from && m != NULL)
 		order_same(h, m, c, place);
+	else if (c == from)
+		return; /* one softint, say, that waits for another of its kind */
 	else if (!follows_directly(from, c))
 		order_new(h, c, place);
 }

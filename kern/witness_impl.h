@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * witness_impl.h - what the three files of the lock checker have in common: witness.c (what is
- * checked, and when), witness_graph.c (classes and their orders), witness_report.c (how it is
- * said). All of it is under one lock.
+ * witness_impl.h - what the four files of the lock checker have in common: witness.c (what is
+ * checked, and when), witness_wait.c (waits for a function's end), witness_graph.c (classes and
+ * their orders), witness_report.c (how it is said). All of it is under one lock.
  */
 #ifndef KERN_WITNESS_IMPL_H
 #define KERN_WITNESS_IMPL_H
@@ -20,6 +20,7 @@ enum witness_kind {
 	WITNESS_RECURSION,
 	WITNESS_STRANGER,
 	WITNESS_LEAK,
+	WITNESS_WAIT,
 	WITNESS_KINDS
 };
 
@@ -36,6 +37,30 @@ enum witness_kind {
 /* What another may read is accessed relaxed: nothing is concluded from it but a report. */
 #define WITNESS_GET(x) atomic_load_explicit(&(x), memory_order_relaxed)
 #define WITNESS_SET(x, v) atomic_store_explicit(&(x), (v), memory_order_relaxed)
+
+/* What a class is of: mutexes, or functions that somebody may wait for. */
+enum witness_what { WITNESS_LOCK, WITNESS_HANDLER, WITNESS_SOFTINT, WITNESS_WORK, WITNESS_QUEUE };
+
+/* A function that somebody may wait for; of a queue, any that it runs: wb_fn is NULL. */
+struct witness_body {
+	enum witness_what wb_what;
+	uint8_t wb_ipl;
+	const char *wb_name;
+	const void *wb_fn;
+};
+
+/* ---- witness.c ---- */
+
+/* witness_watching - the checker is on, and the system has not panicked. */
+bool witness_watching(void);
+
+/* ---- witness_wait.c ---- */
+
+/* witness_inside - curlwp is about to enter `m` of class `c`, which is adaptive: what do those hold
+ * that may wait for the function that curlwp stands in, or for its end? witness_entered - it has
+ * entered one. */
+void witness_inside(struct mutex *m, unsigned c, const void *place);
+void witness_entered(void);
 
 /* ---- witness_report.c ---- */
 
@@ -74,12 +99,22 @@ int witness_report_init(void);
 /* witness_class_of - the class of a mutex, looked up when it is asked the first time. */
 unsigned witness_class_of(struct mutex *m);
 
-/* witness_class_name, witness_class_ipl - of any number. */
+/* witness_class_of_body - the same of a function. */
+unsigned witness_class_of_body(const struct witness_body *wb);
+
+/* witness_class_name, witness_class_ipl, witness_class_what - of any number. */
 const char *witness_class_name(unsigned c);
 int witness_class_ipl(unsigned c);
+const char *witness_class_what(unsigned c); /* "" of mutexes, else "softint " and so on */
+
+/* witness_leads - locked: is there an order, if need be through others, by which a `to` is entered
+ * under a `from`? If so witness_say_path() says it. */
+bool witness_leads(unsigned from, unsigned to);
+void witness_say_path(unsigned from, unsigned to);
 
 /* witness_order - `m` of class `c` is about to be entered under `h`, which is another mutex: report
- * a reversal, or note the order. */
+ * a reversal, or note the order. Either may be a function: `h` that which runs, its wh_mutex NULL;
+ * `c` that which is waited for, `m` NULL. */
 void witness_order(const struct witness_held *h, struct mutex *m, unsigned c, const void *place);
 
 /* witness_graph_size - classes and edges known. */

@@ -4,9 +4,9 @@
  *
  * A report is made wherever a mutex is entered, also the console's own, or one that the console's
  * holder waits for, so it cannot be printed there. It is made up under the lock in one of a few
- * buffers and printed by a softint, at IPL_SOFTSERIAL, so that a blocked softclock does not hold
- * it up. Whoever lets go of the lock while a text waits schedules that. A panic prints what was
- * not printed yet.
+ * buffers and printed by a softint. There are two, at IPL_SOFTSERIAL and at IPL_SOFTBIO, since what
+ * is reported may be what blocks one of those levels for ever. Whoever lets go of the lock while a
+ * text waits schedules both; the first to come prints. A panic prints what was not printed yet.
  *
  * A report has a key: its kind and two numbers, classes or places. What has been reported once is
  * not reported again; past WITNESS_REPORTS keys nothing is, and that is said.
@@ -43,7 +43,8 @@ static size_t text_len;                        /* (w) of the one being made up *
 static unsigned texts_lost;                    /* (w) */
 static unsigned limits_said;                   /* (w) WITNESS_LIMIT_* */
 static _Atomic uint64_t counts[WITNESS_KINDS]; /* (~) relaxed; written under (w) */
-static struct softint *_Atomic printer; /* (~) release in witness_report_init(), acquire to use */
+static bool printing;                          /* (w) by one of the two: */
+static struct softint *_Atomic printers[2];    /* (~) release in printer_make(), acquire to use */
 
 bool witness_lock(void)
 {
@@ -55,14 +56,18 @@ bool witness_lock(void)
 
 void witness_unlock(bool intr)
 {
-	/* Acquire: pairs with the release in witness_report_init(). */
-	struct softint *si = atomic_load_explicit(&printer, memory_order_acquire);
-	bool waits = text_first != text_next;
+	bool waits = text_first != text_next && !printing;
+	struct softint *si;
+	unsigned i;
 
 	spin_unlock(&witness_spin);
 	port_intr_restore(intr);
-	if (waits && si != NULL)
-		softint_schedule(si);
+	for (i = 0; i < 2 && waits; i++) {
+		/* Acquire: pairs with the release in printer_make(). */
+		si = atomic_load_explicit(&printers[i], memory_order_acquire);
+		if (si != NULL)
+			softint_schedule(si);
+	}
 }
 
 /* ---- A report: locked from its begin to its end ---- */
@@ -149,8 +154,8 @@ void witness_say_mutex(const char *what, unsigned c, const void *place)
 	char at[WITNESS_PLACE_SIZE];
 
 	port_symbol(place, at, sizeof(at));
-	witness_say("  %s \"%s\" (level %s) at %s\n", what, witness_class_name(c),
-	    spl_name(witness_class_ipl(c)), at);
+	witness_say("  %s %s\"%s\" (level %s) at %s\n", what, witness_class_what(c),
+	    witness_class_name(c), spl_name(witness_class_ipl(c)), at);
 }
 
 void witness_say_held(const char *what, const struct witness_held *h)
@@ -180,17 +185,22 @@ static void print_lines(const char *text)
 	}
 }
 
-/* The softint. */
+/* The softints. */
 static void print_texts(void *unused)
 {
-	static char copy[TEXT_MAX]; /* of this softint, which never runs beside itself */
+	static char copy[TEXT_MAX]; /* of whoever set `printing` */
 	unsigned lost;
-	bool intr, more;
+	bool intr, more, mine = false;
 
 	(void)unused;
 	do {
 		intr = witness_lock();
+		if (printing && !mine) { /* its other half looks again before it ends */
+			witness_unlock(intr);
+			return;
+		}
 		more = text_first != text_next;
+		mine = printing = more || texts_lost != 0;
 		copy[0] = '\0';
 		if (more)
 			kstrlcpy(copy, texts[text_first++ % TEXTS], sizeof(copy));
@@ -200,7 +210,7 @@ static void print_texts(void *unused)
 		print_lines(copy);
 		if (lost != 0)
 			kprintf("witness: %u more reports, too fast to be kept\n", lost);
-	} while (more);
+	} while (mine);
 }
 
 void witness_print_now(void)
@@ -216,15 +226,22 @@ uint64_t witness_reports(enum witness_kind kind)
 	return WITNESS_GET(counts[kind]);
 }
 
-int witness_report_init(void)
+static int printer_make(unsigned i, int level)
 {
 	struct softint *si;
-	int error = softint_establish("witness", IPL_SOFTSERIAL, print_texts, NULL, &si);
+	int error = softint_establish("witness", level, print_texts, NULL, &si);
 
 	if (error != 0)
 		return error;
-	/* Release: pairs with the acquire in witness_print(). */
-	atomic_store_explicit(&printer, si, memory_order_release);
+	/* Release: pairs with the acquire in witness_unlock(). */
+	atomic_store_explicit(&printers[i], si, memory_order_release);
 	softint_schedule(si); /* what was found before */
 	return 0;
+}
+
+int witness_report_init(void)
+{
+	int error = printer_make(0, IPL_SOFTSERIAL);
+
+	return error != 0 ? error : printer_make(1, IPL_SOFTBIO);
 }

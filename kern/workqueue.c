@@ -52,7 +52,7 @@
 #include <ithaca/print.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/string.h>
-#include <ithaca/witness.h>
+#include <ithaca/witness_wait.h>
 
 #define DUMP_MAX 64
 
@@ -188,7 +188,9 @@ static void fifo_do(struct work_fifo *f, struct work_lwp *wl, struct work *wk)
 	f->f_runs++;
 	spin_unlock(&f->f_lock);
 	intr_return(true);
+	witness_works(f->f_wq->wq_name, wk->wk_fn);
 	wk->wk_fn(wk->wk_arg);
+	witness_works(NULL, NULL);
 	witness_return("work", f->f_wq->wq_name, (const void *)(uintptr_t)wk->wk_fn);
 	KASSERT(l->l_ipl == IPL_NONE && l->l_nopreempt == 0,
 	    "work of %s returned at level %s, preemption %u", f->f_wq->wq_name, spl_name(l->l_ipl),
@@ -408,6 +410,9 @@ int workqueue_wait(struct work *wk)
 			error = EDEADLK;
 			break;
 		}
+		witness_waits_work(f->f_wq->wq_name, wk->wk_fn);
+		if (f->f_wq->wq_lwps == 1)
+			witness_waits_queue(f->f_wq->wq_name); /* for whatever is before it */
 		wk->wk_waiters = true;
 		spin_unlock(&f->f_lock);
 		(void)sleepq_wait(wk, "workwait", SLEEP_FOREVER, intr);
@@ -415,11 +420,13 @@ int workqueue_wait(struct work *wk)
 	if (f != NULL)
 		spin_unlock(&f->f_lock);
 	sleepq_unlock(wk, intr);
+	witness_waited();
 	return error;
 }
 
-/* Not idle: wait for the end of the run, if it runs. True: look again. */
-static bool work_wait_run(struct work *wk, int *error)
+/* Not idle: wait for the end of the run, if it runs. True: look again. Inline, so that the checker
+ * names the caller of workqueue_halt(). */
+static inline __attribute__((always_inline)) bool work_wait_run(struct work *wk, int *error)
 {
 	bool intr = sleepq_lock(wk);
 	struct work_fifo *f = work_lock(wk);
@@ -434,6 +441,8 @@ static bool work_wait_run(struct work *wk, int *error)
 	*error = me != NULL && me->wl_work == wk ? EDEADLK : 0;
 	running = wk->wk_running && *error == 0;
 	wk->wk_waiters |= running;
+	if (running)
+		witness_waits_work(f->f_wq->wq_name, wk->wk_fn);
 	spin_unlock(&f->f_lock);
 	if (running)
 		(void)sleepq_wait(wk, "workhalt", SLEEP_FOREVER, intr);
@@ -452,6 +461,7 @@ int workqueue_halt(struct work *wk)
 	do
 		(void)workqueue_cancel(wk);
 	while (work_wait_run(wk, &error));
+	witness_waited();
 	atomic_fetch_sub_explicit(&wk->wk_halts, 1, memory_order_relaxed);
 	return error;
 }
@@ -500,8 +510,10 @@ int workqueue_drain(struct workqueue *wq)
 	witness_sleep("workdrain");
 	if (workqueue_mine(wq))
 		return EDEADLK;
+	witness_waits_queue(wq->wq_name);
 	for (i = 0; i < wq->wq_fifos; i++)
 		fifo_drain(&wq->wq_fifo[i]);
+	witness_waited();
 	return 0;
 }
 
@@ -631,8 +643,10 @@ int workqueue_destroy(struct workqueue *wq)
 {
 	if (workqueue_mine(wq))
 		return EDEADLK;
+	witness_waits_queue(wq->wq_name);
 	workqueue_list(wq, false);
 	workqueue_free(wq);
+	witness_waited();
 	return 0;
 }
 

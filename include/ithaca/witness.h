@@ -2,25 +2,24 @@
 /*
  * witness.h - the checker of locks and contexts, in checked builds. The essay is in
  * kern/witness.c. The hooks are for mutex.c and whoever calls a driver's function; in a release
- * build they are empty, struct witness_lwp has no size, and witness.c is not compiled.
+ * build they are empty, and witness.c is not compiled. What the checker knows of an lwp is in
+ * witness_lwp.h; the hooks of whoever waits for a function's end, in witness_wait.h.
  *
  * Settings and counts: sysctl debug.witness.*.
  */
 #ifndef ITHACA_WITNESS_H
 #define ITHACA_WITNESS_H
 
-#include <stdatomic.h>
+#include <ithaca/witness_lwp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct callout;
 struct lwp;
 struct mutex;
 
 #define WITNESS_CLASSES 256 /* names of mutexes, at one level each */
 #define WITNESS_EDGES 2048  /* pairs of classes of which one was entered under the other */
-#define WITNESS_HELD_MAX 16 /* adaptive mutexes held by an lwp, and spin mutexes as well */
 #define WITNESS_REPORTS 256 /* of which it is remembered that they were made */
 
 /* One pair of classes, for people. */
@@ -33,32 +32,6 @@ struct witness_order {
 };
 
 #if ITHACA_CHECKED
-
-struct witness_held {
-	const struct mutex *_Atomic wh_mutex; /* (~) who looks from elsewhere believes it not */
-	const void *_Atomic wh_place;         /* (~) whoever entered it */
-	_Atomic uint16_t wh_class;            /* (~) */
-};
-
-struct witness_list {
-	_Atomic unsigned wl_n; /* (~) own lwp writes */
-	struct witness_held wl_held[WITNESS_HELD_MAX];
-};
-
-/* What an lwp holds. The spin mutexes are those of the interrupts on top of it, too. */
-struct witness_lwp {
-	struct witness_list w_adaptive;
-	struct witness_list w_spin; /* (i) */
-	unsigned w_missed;          /* adaptive mutexes held that are not in the list */
-	/* mutex_enter() of a spin mutex, by an lwp and by a filter on top of it: from where. */
-	const struct mutex *w_from[2];
-	const void *w_from_place[2];
-	const void *w_spin_place;
-	/* callout_halt(): whose function it waits for, without what. witness_wait.h */
-	const struct callout *_Atomic w_halts;   /* (~) release by its lwp, acquire by others */
-	const struct mutex *_Atomic w_interlock; /* (~) relaxed: written before w_halts */
-	uint8_t w_spin_ipl; /* the level at which the first of those held was entered */
-};
 
 /* The place of a hook: the caller of the function that has the hook in it. */
 #define WITNESS_PLACE __builtin_return_address(0)
@@ -166,9 +139,6 @@ void witness_init(void);
 unsigned witness_order_next(unsigned i, struct witness_order *out);
 
 #else
-
-struct witness_lwp {
-};
 
 #define witness_mutex_init(m) ((void)0)
 #define witness_check(m) ((void)0)

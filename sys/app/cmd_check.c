@@ -28,6 +28,7 @@
 #include <ithaca/string.h>
 #include <ithaca/sysctl.h>
 #include <ithaca/witness.h>
+#include <ithaca/workqueue.h>
 #include <stdatomic.h>
 
 #define SETTLE_NS (20 * NS_PER_MS)
@@ -236,14 +237,99 @@ static void check_handler(void)
 	intr_source_destroy(is);
 }
 
+static void pass(void *m)
+{
+	mutex_enter(m);
+	mutex_exit(m);
+	port_pause(); /* as above */
+}
+
+static bool pass_thread(void *m)
+{
+	pass(m);
+	return true;
+}
+
+/* What runs is through by the time that somebody waits with the mutex held: nothing hangs. */
+static void check_endsoft(void)
+{
+	struct mutex *m = fresh("check soft's", IPL_NONE);
+	struct softint *si;
+
+	if (softint_establish("check end", IPL_SOFTNET, pass, m, &si) != 0)
+		return;
+	softint_schedule(si);
+	lwp_sleep_ns(SETTLE_NS);
+	mutex_enter(m);
+	softint_disestablish(si);
+	mutex_exit(m);
+}
+
+static void check_endintr(void)
+{
+	static const struct intr_pic none = {.pic_name = "none"};
+	struct mutex *m = fresh("check handler's", IPL_NONE);
+	struct intr_handler *ih;
+	struct intr_source *is;
+
+	if (intr_source_create("check", INTR_MESSAGE, &none, NULL, curcpu(), &is) != 0)
+		return;
+	if (intr_establish(is, "check end", IPL_NET, INTR_MANUAL, NULL, pass_thread, m, &ih) == 0) {
+		hwi_sched(ih);
+		lwp_sleep_ns(SETTLE_NS);
+		mutex_enter(m);
+		intr_disestablish(ih);
+		mutex_exit(m);
+	}
+	intr_source_destroy(is);
+}
+
+static void check_endwork(void)
+{
+	struct mutex *m = fresh("check work's", IPL_NONE);
+	struct workqueue *wq;
+	struct work wk;
+
+	if (workqueue_create("check end", PRI_KERNEL, 0, 1, 0, &wq) != 0)
+		return;
+	work_init(&wk, pass, m);
+	if (workqueue_enqueue(wq, &wk) == 0)
+		workqueue_drain(wq);
+	mutex_enter(m);
+	workqueue_destroy(wq);
+	mutex_exit(m);
+}
+
+static void pass_late(void *m)
+{
+	lwp_sleep_ns(SETTLE_NS);
+	pass(m);
+}
+
+/* It enters another mutex than the one that is held, under which that was entered before. */
+static void check_join(void)
+{
+	struct mutex *m = fresh("check joiner's", IPL_NONE);
+	struct mutex *first = fresh("check joined's", IPL_NONE);
+	struct lwp *l;
+
+	enter_both(first, m);
+	if (lwp_create("late", PRI_KERNEL, NULL, LWP_JOINABLE, pass_late, first, &l) != 0)
+		return;
+	mutex_enter(m);
+	lwp_join(l);
+	mutex_exit(m);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
 } checks[] = {{"reversal", check_reversal}, {"path", check_path}, {"class", check_class},
     {"spin", check_spin}, {"inversion", check_inversion}, {"try", check_try}, {"exit", check_exit},
     {"softint", check_softint}, {"callout", check_callout}, {"handler", check_handler},
-    {"context", check_context}, {"interrupt", check_interrupt}, {"sleep", check_sleep},
-    {"recursion", check_recursion}, {"stranger", check_stranger}};
+    {"endsoft", check_endsoft}, {"endintr", check_endintr}, {"endwork", check_endwork},
+    {"join", check_join}, {"context", check_context}, {"interrupt", check_interrupt},
+    {"sleep", check_sleep}, {"recursion", check_recursion}, {"stranger", check_stranger}};
 #define CHECKS (sizeof(checks) / sizeof(checks[0]))
 
 static int cmd_check(int argc, char **argv)
@@ -318,12 +404,6 @@ static int hang_softint(void (*fn)(void *), void *arg)
 	return softint_disestablish(si);
 }
 
-static void pass(void *m)
-{
-	mutex_enter(m);
-	mutex_exit(m);
-}
-
 /* The softclock of this CPU waits for a mutex that the shell holds meanwhile. */
 static int hang_block(uint64_t ms)
 {
@@ -382,6 +462,7 @@ const struct shell_cmd shell_check_cmds[] = {
 	"    inversion                  a spin mutex under one of a higher level\n"
 	"    try                        an adaptive mutex tried for under a spin mutex\n"
 	"    exit softint callout handler   they end and hold a mutex\n"
+	"    endsoft endintr endwork join   one waits for the end of what wants a mutex of his\n"
 	"  Reported, and the system panics:\n"
 	"    context interrupt          an adaptive mutex under a spin mutex; in an interrupt\n"
 	"    sleep recursion stranger   sleep under a spin mutex; enter twice; exit another's\n"

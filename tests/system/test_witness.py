@@ -38,6 +38,25 @@ ORDERS = {
     'softint': (r'softint "check" \(take\+', [r'entered "check kept by softint"']),
     'callout': (r'callout "" \(take\+', [r'entered "check kept by callout"']),
     'handler': (r'handler "check" \(take_thread\+', [r'entered "check kept by handler"']),
+    'endsoft': ('wait that may never end by lwp "shell"',
+                [r'holds "check soft\'s" .* at check_endsoft\+',
+                 r'waits for the end of softint "check end" .* at check_endsoft\+',
+                 r'known: ran softint "check end" \(level softnet\) at pass\+',
+                 r'and under it "check soft\'s" .* at pass\+']),
+    'endintr': ('wait that may never end by lwp "shell"',
+                [r'holds "check handler\'s" .* at check_endintr\+',
+                 r'waits for the end of handler "check end" .* at check_endintr\+',
+                 r'known: ran handler "check end" \(level net\) at pass_thread\+']),
+    'endwork': ('wait that may never end by lwp "shell"',
+                [r'holds "check work\'s" .* at check_endwork\+',
+                 r'waits for the end of work queue "check end" .* at check_endwork\+',
+                 r'and as part of it work "check end" .* at pass\+',
+                 r'and under it "check work\'s" .* at pass\+']),
+    'join': ('wait that may never end by lwp "late"',
+             [r'enters "check joined\'s" .* at pass(_late)?\+',
+              r'and under it "check joiner\'s" .* at (enter_both|check_join)\+',
+              r'lwp "shell" waits for the end of lwp "late" at check_join\+',
+              r'and holds "check joiner\'s" .* at check_join\+']),
 }
 
 
@@ -57,8 +76,11 @@ def test_reports(boot, mode):
     assert m.sysctl('debug.witness.reports') == len(ORDERS)
     assert m.sysctl('debug.witness.reversals') == 4
     assert m.sysctl('debug.witness.leaks') == 4
+    assert m.sysctl('debug.witness.waits') == 4
     row = m.row('locks', heading='held-at', held='check_left', then='check_right')
     assert row['held-at'].startswith('check_reversal+') and row['level'] == 'none'
+    row = m.row('locks', heading='held-at', held='softint_check_end')
+    assert row['held-at'].startswith('pass+') and row['then'] == "check_soft's"
     assert m.poweroff() == 0
 
 
