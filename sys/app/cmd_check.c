@@ -451,6 +451,84 @@ static void complete_hang(struct line_editor *le, int arg, char **argv)
 		line_offer(le, what[i]);
 }
 
+/* ---- crash: what the processor is to catch ---- */
+
+/* Each frame is larger than the address that the call below it leaves, and is needed after that. */
+static __attribute__((noinline)) unsigned crash_deeper(unsigned depth)
+{
+	char frame[128];
+
+	frame[depth % sizeof(frame)] = (char)depth;
+	__asm__ volatile("" : : "r"(frame) : "memory");
+	if (depth != UINT32_MAX)
+		depth += crash_deeper(depth + 1);
+	__asm__ volatile("" : : "r"(frame) : "memory");
+	return depth;
+}
+
+static void crash_stack(void)
+{
+	(void)crash_deeper(0);
+}
+
+/* An address that the compiler knows nothing about. */
+static uintptr_t crash_at(uintptr_t at)
+{
+	__asm__ volatile("" : "+r"(at));
+	return at;
+}
+
+static void crash_null(void)
+{
+	*(volatile char *)crash_at(0) = 0;
+}
+
+static void crash_text(void)
+{
+	*(volatile char *)crash_at((uintptr_t)crash_null) = 0;
+}
+
+static void crash_rodata(void)
+{
+	static const char constant[] = "constant";
+
+	*(volatile char *)crash_at((uintptr_t)constant) = 0;
+}
+
+static void crash_data(void)
+{
+	static char data[64];
+
+	((void (*)(void))crash_at((uintptr_t)data))();
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} crashes[] = {{"stack", crash_stack}, {"null", crash_null}, {"text", crash_text},
+    {"rodata", crash_rodata}, {"data", crash_data}};
+#define CRASHES (sizeof(crashes) / sizeof(crashes[0]))
+
+static int cmd_crash(int argc, char **argv)
+{
+	if (argc != 2)
+		return shell_usage();
+	for (size_t i = 0; i < CRASHES; i++) {
+		if (strcmp(crashes[i].name, argv[1]) == 0) {
+			crashes[i].fn();
+			return shell_error("'%s' was not caught", argv[1]);
+		}
+	}
+	return shell_usage();
+}
+
+static void complete_crash(struct line_editor *le, int arg, char **argv)
+{
+	(void)argv;
+	for (size_t i = 0; i < CRASHES && arg == 1; i++)
+		line_offer(le, crashes[i].name);
+}
+
 const struct shell_cmd shell_check_cmds[] = {
     {"locks", "", "list which mutex was entered while which was held",
 	"  One row a pair of classes (names at a level), and where each was entered the\n"
@@ -475,5 +553,11 @@ const struct shell_cmd shell_check_cmds[] = {
 	"  block MS   a softint waits for a mutex for that time (to 600000): the console is told\n"
 	"  What is too long is sysctl kern.heartbeat_ms; 0: nobody watches.\n",
 	cmd_hang, complete_hang},
+    {"crash", "stack | null | text | rodata | data", "do what the processor is to catch: panics",
+	"  stack      call until the stack of the shell is full\n"
+	"  null       write where nothing is\n"
+	"  text       write into the program; rodata: into its constants\n"
+	"  data       run what is data\n",
+	cmd_crash, complete_crash},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -52,6 +52,30 @@ def test_a_panic_names_its_callers_and_stops_the_others(boot):
     assert m.wait_end(panic_ok=True) == 3
 
 
+CRASHES = {
+    # No room is left to say more on that stack: the double fault has one of its own.
+    'stack': r'(double|page) fault at crash_deeper.*: stack overflow of lwp shell: address 0x',
+    'null': r'page fault at crash_null\+.*: write of unmapped address 0\b',
+    'text': r'page fault at crash_text\+.*: write of protected address 0x',
+    'rodata': r'page fault at crash_rodata\+.*: write of protected address 0x',
+    'data': r'page fault at .*: execution of protected address 0x',
+}
+
+
+@pytest.mark.parametrize('what', CRASHES)
+def test_what_the_processor_catches_is_named(boot, what):
+    """The page beneath a stack, and what may not be written or run: named, with the callers."""
+    m = boot(cpus=2)
+    m.send(f'crash {what}\r')
+    assert m.wait_end(panic_ok=True) == 3
+    text = m.transcript()
+    assert re.search('panic: ' + CRASHES[what], text), text
+    assert re.search(r'^  rax [0-9a-f]{16}  rbx [0-9a-f]{16}', text, re.M)
+    caller = r'crash_deeper\S*' if what == 'stack' else 'shell_main'
+    assert re.search(rf'^  exception at .*\n(    .*\n)*? +[0-9a-f]{{16}} {caller}\+', text,
+                     re.M), text
+
+
 def test_an_nmi_that_nobody_expects_shows_the_registers(boot):
     m = boot(cpus=2, monitor=True)
     m.nmi()
