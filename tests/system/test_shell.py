@@ -173,8 +173,9 @@ def test_irq_bind_moves_the_handler(boot):
 
 
 def test_top_shows_handlers_beside_lwps(boot):
-    """How much CPU an interrupt takes has a row of its own, although no thread is its."""
-    m = boot(cpus=2)
+    """How much CPU an interrupt takes has a row of its own, although no thread is its.  On a clock
+    of instructions: the host takes no time away between the readings of two rows."""
+    m = boot(cpus=2, mode='icount')
 
     def share():
         m.ok('top; sleep 1')
