@@ -18,7 +18,7 @@
  * Contexts: any of the core's. Not instrumented: lib/, port/sim/, the tests. Next: sim.c.
  */
 #include "explore.h"
-#include "places.h"
+#include "quick.h"
 #include "simint.h"
 
 #include <string.h>
@@ -35,22 +35,26 @@ static inline void access_point(void)
 
 /* ---- Plain accesses ---- */
 
+/* Somebody may be asked, or it is no run that xp_quick. */
+static __attribute__((noinline)) void plain_asked(const void *addr, unsigned long size, bool write,
+    uint32_t pc)
+{
+	if (!xp_on) {
+		access_point();
+		return;
+	}
+	if (!sim_in_event)
+		xp_local(SIM_ACCESS, (uintptr_t)addr);
+	xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
+}
+
 static inline __attribute__((always_inline)) void plain(const void *addr, unsigned long size,
     bool write, uint32_t pc)
 {
-	if (!xp_passes_local()) {
-		if (!xp_on) {
-			access_point();
-			return;
-		}
-		xp_local(SIM_ACCESS, (uintptr_t)addr);
-		if (!xp_quick || sim_in_event) {
-			xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
-			return;
-		}
-	}
-	if (!xp_plain_quick((uintptr_t)addr, (unsigned)size, write, pc))
-		xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
+	if (size <= 8 && xp_passes_local())
+		xp_plain_quick((uintptr_t)addr, (unsigned)size, write, pc);
+	else
+		plain_asked(addr, size, write, pc);
 }
 
 #define PLAIN(name, size, write)                                                                   \
@@ -147,37 +151,55 @@ void __tsan_atomic_signal_fence(int order)
 
 /* ---- Atomics ---- */
 
+/* Each has a way for when nobody is asked (quick.h), one for the explorer, and one for without. */
+static inline bool passes_sc(void)
+{
+	return xp_passes_before(xp_pass_to_sc);
+}
+
+#define SLOW static __attribute__((noinline))
+
 #define FETCH(bits, op, expr)                                                                      \
-	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order); \
-	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order)  \
+	SLOW uint##bits##_t op##bits##_slow(uint##bits##_t *a, uint##bits##_t v, int order,        \
+	    uint32_t pc)                                                                           \
 	{                                                                                          \
 		uint##bits##_t old;                                                                \
                                                                                                    \
 		if (xp_on) {                                                                       \
-			old = (uint##bits##_t)xp_rmw_begin(a, bits / 8, order, CALLER);            \
-			xp_rmw_end(a, bits / 8, (uint##bits##_t)(expr), order, CALLER);            \
+			old = (uint##bits##_t)xp_rmw_begin(a, bits / 8, order, pc);                \
+			xp_rmw_end(a, bits / 8, (uint##bits##_t)(expr), order, pc);                \
 			return old;                                                                \
 		}                                                                                  \
 		access_point();                                                                    \
 		old = *a;                                                                          \
 		*a = (uint##bits##_t)(expr);                                                       \
 		return old;                                                                        \
+	}                                                                                          \
+	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order); \
+	uint##bits##_t __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t v, int order)  \
+	{                                                                                          \
+		uint##bits##_t old;                                                                \
+                                                                                                   \
+		if (!passes_sc())                                                                  \
+			return op##bits##_slow(a, v, order, CALLER);                               \
+		xp_rmw_quick(a, bits / 8, order, CALLER);                                          \
+		old = *a;                                                                          \
+		*a = (uint##bits##_t)(expr);                                                       \
+		return old;                                                                        \
 	}
 
 #define EXCHANGE_IF(bits, op)                                                                      \
-	int __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,  \
-	    int order, int fail_order);                                                            \
-	int __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,  \
-	    int order, int fail_order)                                                             \
+	SLOW int op##bits##_slow(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,        \
+	    int order, int fail_order, uint32_t pc)                                                \
 	{                                                                                          \
 		if (xp_on) {                                                                       \
-			uint64_t old = xp_rmw_begin(a, bits / 8, order, CALLER);                   \
+			uint64_t old = xp_rmw_begin(a, bits / 8, order, pc);                       \
                                                                                                    \
 			if (old == *want) {                                                        \
-				xp_rmw_end(a, bits / 8, v, order, CALLER);                         \
+				xp_rmw_end(a, bits / 8, v, order, pc);                             \
 				return 1;                                                          \
 			}                                                                          \
-			xp_rmw_none(a, bits / 8, fail_order, CALLER);                              \
+			xp_rmw_none(a, bits / 8, fail_order, pc);                                  \
 			*want = (uint##bits##_t)old;                                               \
 			return 0;                                                                  \
 		}                                                                                  \
@@ -188,6 +210,22 @@ void __tsan_atomic_signal_fence(int order)
 		}                                                                                  \
 		*want = *a;                                                                        \
 		return 0;                                                                          \
+	}                                                                                          \
+	int __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,  \
+	    int order, int fail_order);                                                            \
+	int __tsan_atomic##bits##_##op(uint##bits##_t *a, uint##bits##_t *want, uint##bits##_t v,  \
+	    int order, int fail_order)                                                             \
+	{                                                                                          \
+		if (!passes_sc())                                                                  \
+			return op##bits##_slow(a, want, v, order, fail_order, CALLER);             \
+		if (*a != *want) {                                                                 \
+			xp_load_quick(a, bits / 8, fail_order, CALLER);                            \
+			*want = *a;                                                                \
+			return 0;                                                                  \
+		}                                                                                  \
+		xp_rmw_quick(a, bits / 8, order, CALLER);                                          \
+		*a = v;                                                                            \
+		return 1;                                                                          \
 	}
 
 #define ATOMICS(bits)                                                                              \
@@ -200,27 +238,38 @@ void __tsan_atomic_signal_fence(int order)
 	FETCH(bits, fetch_nand, ~(old & v))                                                        \
 	EXCHANGE_IF(bits, compare_exchange_strong)                                                 \
 	EXCHANGE_IF(bits, compare_exchange_weak)                                                   \
+	SLOW uint##bits##_t load##bits##_slow(const uint##bits##_t *a, int order, uint32_t pc)     \
+	{                                                                                          \
+		if (xp_on)                                                                         \
+			return (uint##bits##_t)xp_load((void *)(uintptr_t)a, bits / 8, order, pc); \
+		access_point();                                                                    \
+		return *a;                                                                         \
+	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order);             \
 	uint##bits##_t __tsan_atomic##bits##_load(const uint##bits##_t *a, int order)              \
 	{                                                                                          \
-		uint64_t v;                                                                        \
-                                                                                                   \
-		if (xp_load_quick(a, bits / 8, order, CALLER, &v))                                 \
-			return (uint##bits##_t)v;                                                  \
-		if (xp_on)                                                                         \
-			return (                                                                   \
-			    uint##bits##_t)xp_load((void *)(uintptr_t)a, bits / 8, order, CALLER); \
-		access_point();                                                                    \
+		if (!passes_sc())                                                                  \
+			return load##bits##_slow(a, order, CALLER);                                \
+		xp_load_quick(a, bits / 8, order, CALLER);                                         \
 		return *a;                                                                         \
+	}                                                                                          \
+	SLOW void store##bits##_slow(uint##bits##_t *a, uint##bits##_t v, int order, uint32_t pc)  \
+	{                                                                                          \
+		if (xp_on) {                                                                       \
+			xp_store(a, bits / 8, v, order, pc);                                       \
+			return;                                                                    \
+		}                                                                                  \
+		access_point();                                                                    \
+		*a = v;                                                                            \
 	}                                                                                          \
 	void __tsan_atomic##bits##_store(uint##bits##_t *a, uint##bits##_t v, int order);          \
 	void __tsan_atomic##bits##_store(uint##bits##_t *a, uint##bits##_t v, int order)           \
 	{                                                                                          \
-		if (xp_on) {                                                                       \
-			xp_store(a, bits / 8, v, order, CALLER);                                   \
+		if (!passes_sc()) {                                                                \
+			store##bits##_slow(a, v, order, CALLER);                                   \
 			return;                                                                    \
 		}                                                                                  \
-		access_point();                                                                    \
+		xp_store_quick(a, bits / 8, order, CALLER);                                        \
 		*a = v;                                                                            \
 	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(uint##bits##_t *a,               \

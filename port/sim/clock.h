@@ -18,10 +18,15 @@ _Static_assert(XP_CPUS == 4, "v4 has four");
 /* They go on from run to run, and when a run begins each CPU knows of all that is past: what stands
  * with a place from before needs no clearing. */
 struct xp_clocks {
-	v4 now[XP_CPUS];
-	v4 pending[XP_CPUS]; /* read relaxed, for an acquire fence to come */
-	v4 fence[XP_CPUS];   /* of the last release fence */
-	v4 seq;              /* of the last seq_cst fence */
+	union {
+		struct {
+			v4 now[XP_CPUS];
+			v4 pending[XP_CPUS]; /* read relaxed, for an acquire fence to come */
+			v4 fence[XP_CPUS];   /* of the last release fence */
+		};
+		v4 of[3][XP_CPUS]; /* those */
+	};
+	v4 seq; /* of the last seq_cst fence */
 };
 
 extern struct xp_clocks xp_clocks;
@@ -39,10 +44,13 @@ static inline v4 xp_join(v4 a, v4 b)
 	return (a & more) | (b & ~more);
 }
 
+#define XP_ACQUIRES                                                                                \
+	(1u << __ATOMIC_ACQUIRE | 1u << __ATOMIC_CONSUME | 1u << __ATOMIC_ACQ_REL |                \
+	    1u << __ATOMIC_SEQ_CST)
+
 static inline bool xp_acquires(int order)
 {
-	return order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME ||
-	    order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+	return (XP_ACQUIRES >> order & 1) != 0;
 }
 
 static inline bool xp_releases(int order)
@@ -50,9 +58,10 @@ static inline bool xp_releases(int order)
 	return order >= __ATOMIC_RELEASE;
 }
 
+/* No branch on the order: it is another at every second access. */
 static inline void xp_acquire(unsigned me, v4 sync, int order)
 {
-	v4 *to = xp_acquires(order) ? &xp_clocks.now[me] : &xp_clocks.pending[me];
+	v4 *to = &xp_clocks.of[!xp_acquires(order)][me];
 
 	*to = xp_join(*to, sync);
 }
@@ -60,13 +69,16 @@ static inline void xp_acquire(unsigned me, v4 sync, int order)
 /* What a store of that order leaves for those who read it. */
 static inline v4 xp_release(unsigned me, int order)
 {
-	return xp_releases(order) ? xp_clocks.now[me] : xp_clocks.fence[me];
+	return xp_clocks.of[2 * !xp_releases(order)][me];
 }
 
-/* After a step that others may acquire from, this CPU's clock goes on. */
+/* After a step that others may acquire from, this CPU's clock goes on. All of it is written: it is
+ * all read soon, which would wait for a part of it. */
 static inline void xp_tick(unsigned me)
 {
-	xp_clocks.now[me][me]++;
+	static const v4 one[XP_CPUS] = {{1}, {0, 1}, {0, 0, 1}, {0, 0, 0, 1}};
+
+	xp_clocks.now[me] += one[me];
 }
 
 void xp_race_found(uint64_t addr, unsigned cpu, uint32_t pc, const char *what, unsigned cpu2,

@@ -33,7 +33,7 @@
 #define JUMPS_MAX 200u
 
 struct xp_config xp_config;
-bool xp_on;
+bool xp_on, xp_looking;
 uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_steps_all;
 struct xp_choice xp_log[XP_LOG_MAX], xp_script[XP_LOG_MAX];
 unsigned xp_nlog, xp_nscript;
@@ -50,7 +50,6 @@ static enum xp_result result;
 static char message[MESSAGE_SIZE];
 static uint64_t chance;
 static void (*setup_fn)(void);
-static bool looking;           /* check() or invariant() of the scenario */
 static unsigned device_number; /* whose turn it is; XP_DEVICES: time's */
 
 /* ---- Small things ---- */
@@ -114,11 +113,6 @@ void xp_expect(unsigned lwps)
 	expected = lwps;
 }
 
-bool xp_in_device(void)
-{
-	return sim_in_event && !looking;
-}
-
 unsigned xp_device_number(void)
 {
 	return device_number;
@@ -128,9 +122,11 @@ static void look(void (*fn)(void))
 {
 	if (fn == NULL)
 		return;
-	looking = sim_in_event = true;
+	xp_looking = true;
+	sim_event(true);
 	fn();
-	looking = sim_in_event = false;
+	xp_looking = false;
+	sim_event(false);
 }
 
 /* ---- The end of a run ---- */
@@ -142,6 +138,7 @@ static void to_host(enum xp_result r)
 
 	result = r;
 	xp_on = xp_quick = xp_quick_sc = false;
+	xp_passes_anew();
 	if (!in_host)
 		sim_stack_switch(&gone, sim_host_sp, NULL, NULL);
 }
@@ -210,7 +207,7 @@ static bool wanted(const struct sim_vcpu *v)
 	return atomic_load_explicit(&v->v_ci.ci_top_pri, memory_order_relaxed) > PRI_MIN;
 }
 
-static bool cpu_ready(const struct sim_vcpu *v, const struct xp_cpu *x, bool *waiting)
+static bool cpu_ready(const struct sim_vcpu *v, struct xp_cpu *x, bool *waiting)
 {
 	switch (x->x_op.o_kind) {
 	case SIM_IDLE:
@@ -364,9 +361,9 @@ static void turn_of_device(unsigned d)
 	if (xp_tracing)
 		xp_note(XE_NOTE, 0, 0, 0, devices[d].name);
 	device_number = d;
-	sim_in_event = true;
+	sim_event(true);
 	devices[d].fn(devices[d].arg);
-	sim_in_event = false;
+	sim_event(false);
 	device_number = XP_DEVICES;
 	for (unsigned i = 0; i < sim_ncpus; i++)
 		xp_cpus[i].x_woken = true;
@@ -393,6 +390,7 @@ static void schedule(void)
 		}
 		plain = plain_choice(set);
 		p = xp_config.strategy->choose(set, plain);
+		xp_passes_anew();
 		if (p == XP_NONE) {
 			to_host(XP_PRUNED);
 			return;
@@ -458,7 +456,7 @@ void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 			x->x_mark = xp_writes - x->x_writes;
 			x->x_woken = false;
 			x->x_nwatched = 0;
-			x->x_watch = WATCH_FOR;
+			x->x_watch = x->x_heeded = WATCH_FOR;
 			xp_fresh(v->v_ci.ci_index);
 		}
 		if (x->x_take < 0) {
@@ -604,6 +602,9 @@ enum xp_result xp_run(uint64_t seed)
 	for (unsigned i = 0; i < sim_ncpus; i++) {
 		xp_cpus[i].x_op.o_kind = (uint8_t)(gated[i] ? SIM_TEST : SIM_IDLE);
 		xp_cpus[i].x_watch = xp_config.exact;
+		xp_cpus[i].x_number = i;
+		xp_cpus[i].x_alone = XP_STATE(XP_NOTED | 1u << i, xp_loc_run);
+		xp_cpus[i].x_traced = 2 * i;
 	}
 	xp_quick = xp_config.strategy->asks == XP_AT_TIMES && xp_config.races && !xp_config.exact &&
 	    !xp_tracing;
@@ -611,11 +612,11 @@ enum xp_result xp_run(uint64_t seed)
 	device_number = XP_DEVICES;
 	devices_begin();
 	xp_steps = xp_fingerprint = 0;
-	xp_ask_at = 0;
 	xp_nlog = xp_writes = nudges = jumps = left = 0;
 	sim_cpu = &sim_vcpus[0].v_ci;
 	xp_mine = &xp_cpus[0];
 	sim_in_event = false;
+	xp_ask_now();
 	message[0] = '\0';
 	xp_on = in_host = true;
 	schedule();

@@ -69,7 +69,7 @@ static void send(struct sim_line *sl, struct sim_vcpu *v)
 		sim_failed("more than %d lines on their way to CPU %u", SIM_LINES_MAX,
 		    v->v_ci.ci_index);
 	sl->sl_flight |= bit;
-	xp_ask_at = 0;
+	xp_ask_now();
 	v->v_flight[v->v_nflight++] = sl;
 }
 

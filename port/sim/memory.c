@@ -17,7 +17,8 @@
  *	read-modify-writes come in the order of the run: a store that takes its place before an
  *	older one is not explored.
  *	A CPU that comes out of port_pause() reads newest values until it stores: whoever waits
- *	sees every store in the end.
+ *	sees every store in the end. And what was stored a millisecond ago everybody sees: when
+ *	time goes on by so much at once, older stores are forgotten.
  *
  * Plain accesses read and write memory at once: they do not race (race.c).
  *
@@ -49,6 +50,7 @@ struct record {
 
 struct history {
 	unsigned h_n, h_size;
+	uint32_t h_settled;
 	struct record h_rec[HISTORY]; /* oldest first */
 };
 
@@ -56,6 +58,7 @@ static struct buffered buffers[XP_CPUS][BUFFER];
 static unsigned nbuffered[XP_CPUS];
 static struct history histories[XP_LOCS];
 static bool fresh[XP_CPUS];
+static uint32_t settled; /* goes up whenever all older stores are forgotten */
 bool xp_flushing;
 
 void xp_memory_begin(void)
@@ -100,7 +103,7 @@ static void buffer(unsigned me, void *a, unsigned size, uint64_t v, int order, u
 		xp_flush(me);
 	buffers[me][nbuffered[me]++] =
 	    (struct buffered){a, v, xp_release(me, order), pc, xp_clocks.now[me][me], size};
-	xp_ask_at = 0;
+	xp_ask_now();
 	xp_seen_issued(xp_place((uintptr_t)a), me, v);
 	xp_tick(me);
 }
@@ -132,15 +135,27 @@ void xp_history_forget(struct xp_loc *l)
 	l->l_history = false;
 }
 
+void xp_settled(void)
+{
+	settled++;
+}
+
 /* Its history; begun with what memory holds if there is none. */
 static struct history *history(struct xp_loc *l, unsigned size, uint64_t addr)
 {
 	struct history *h = &histories[xp_place_index(l)];
 
-	if (l->l_history && h->h_size == size)
+	if (l->l_history && h->h_size == size) {
+		if (h->h_settled != settled) {
+			h->h_rec[0] = h->h_rec[h->h_n - 1];
+			h->h_n = 1;
+			h->h_settled = settled;
+		}
 		return h;
+	}
 	l->l_history = true;
 	l->l_cpus |= XP_ODD;
+	h->h_settled = settled;
 	h->h_n = 1;
 	h->h_size = size;
 	h->h_rec[0] = (struct record){.r_value = xp_get((void *)addr, size)};

@@ -64,15 +64,6 @@ void xp_places_begin(bool anew)
 	xp_loc_run += xp_loc_run == 0;
 }
 
-/* First touched in this run. */
-static void renew(struct xp_loc *l)
-{
-	l->l_version = 0;
-	l->l_history = false;
-	l->l_cpus = l->l_flags & LF_OVERLAPS ? XP_ODD : 0;
-	l->l_run = xp_loc_run;
-}
-
 /* First touched at all. */
 static struct xp_loc *add(uint32_t at, uint64_t addr)
 {
@@ -83,7 +74,7 @@ static struct xp_loc *add(uint32_t at, uint64_t addr)
 	l = &xp_locs[++nlocs];
 	xp_loc_index[at] = nlocs * (uint32_t)sizeof(*l);
 	l->l_addr = addr;
-	renew(l);
+	xp_place_renew(l);
 	return l;
 }
 
@@ -100,7 +91,7 @@ struct xp_loc *xp_place_search(uint64_t addr)
 			break;
 	}
 	if (l->l_run != xp_loc_run)
-		renew(l);
+		xp_place_renew(l);
 	return l;
 }
 
@@ -135,11 +126,12 @@ static void flag(struct xp_loc *l)
 	xp_learnt = true;
 }
 
-static void enter(struct xp_loc *l, uint64_t at)
+static void enter(struct xp_loc *l, unsigned which, uint64_t at)
 {
 	struct granule *g = granule_of(at);
 	bool there = false;
 
+	l->l_granules[which] = (uint32_t)(g - granules);
 	if (g->g_at == 0) {
 		g->g_at = (at & ~(uint64_t)7) | 1;
 		ngranules++;
@@ -166,19 +158,19 @@ void xp_place_grow(struct xp_loc *l, unsigned size)
 {
 	l->l_size = (uint8_t)size;
 	l->l_cpus &= (uint8_t)~XP_NOTED;
-	enter(l, l->l_addr);
-	if (((l->l_addr ^ (l->l_addr + size - 1)) & ~(uint64_t)7) != 0)
-		enter(l, l->l_addr + size - 1);
+	enter(l, 0, l->l_addr);
+	enter(l, 1, l->l_addr + size - 1);
 }
 
 unsigned xp_place_others(const struct xp_loc *l, struct xp_loc **out)
 {
-	uint64_t last = l->l_addr + l->l_size - 1;
 	unsigned n = 0;
 
-	for (uint64_t at = l->l_addr & ~(uint64_t)7; at <= last; at += 8) {
-		const struct granule *g = granule_of(at);
+	for (unsigned which = 0; which < 2; which++) {
+		const struct granule *g = &granules[l->l_granules[which]];
 
+		if (which != 0 && l->l_granules[0] == l->l_granules[1])
+			break;
 		for (unsigned i = 0; i < g->g_n; i++) {
 			struct xp_loc *other = &xp_locs[g->g_loc[i]];
 

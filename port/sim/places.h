@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * places.h - the places of memory that runs touch, and the short ways of an access: those of most,
- * which nobody is asked about and which race with nothing. What they do not do, points.c, race.c
- * and memory.c do.
+ * places.h - the places of memory that runs touch: what is known of each.
  *
- * Contexts: a run, with CPUs' interrupts as they are. Next: places.c.
+ * Contexts: a run, with CPUs' interrupts as they are. Next: places.c; quick.h.
  */
 #ifndef SIM_PLACES_H
 #define SIM_PLACES_H
@@ -32,17 +30,27 @@ struct xp_by {
  * largest access so far) and its flags stay from run to run. */
 struct xp_loc {
 	uint64_t l_addr; /* 0: free */
-	uint8_t l_size, l_flags;
-	bool l_history;       /* memory.c knows older stores */
-	uint8_t l_cpus;       /* bits: who touched it in this run; XP_NOTED, XP_ODD */
-	uint32_t l_run;       /* these are of this run */
-	uint32_t l_version;   /* atomic writes so far */
-	struct xp_by l_by[4]; /* by LC_* */
-	v4 l_sync;            /* as l_by of runs before: known to all, see struct xp_clocks */
+	union {
+		struct {
+			uint8_t l_size, l_flags;
+			bool l_history; /* memory.c knows older stores */
+			uint8_t l_cpus; /* bits: who touched it in this run; XP_NOTED, XP_ODD */
+			uint32_t l_run; /* these are of this run */
+		};
+		uint64_t l_state; /* all of that at once */
+	};
+	uint32_t l_version;     /* atomic writes so far */
+	uint32_t l_granules[2]; /* of its first and its last byte (places.c) */
+	v4 l_sync;              /* as l_by of runs before: known to all, see struct xp_clocks */
+	struct xp_by l_by[4] __attribute__((aligned(64))); /* by LC_* */
 } __attribute__((aligned(64)));
 
 #define XP_NOTED 0x80u /* snapshot.c knows of all its bytes */
 #define XP_ODD 0x40u   /* has a history, or overlaps another */
+
+/* l_cpus and l_run where they are in l_state: both hosts are little-endian. */
+#define XP_STATE(cpus, run) ((uint64_t)(cpus) << 24 | (uint64_t)(run) << 32)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "XP_STATE");
 
 /* places.c: all places that have bytes of this one, and were touched in this run. */
 #define XP_OVERLAPS_MAX 16u
@@ -71,14 +79,28 @@ static inline struct xp_loc *xp_place_in(uint32_t slot)
 	return (struct xp_loc *)(void *)((char *)xp_locs + xp_loc_index[slot]);
 }
 
-/* The place that begins at `addr`. */
+/* First touched in this run. */
+static inline void xp_place_renew(struct xp_loc *l)
+{
+	l->l_version = 0;
+	l->l_history = false;
+	l->l_cpus = l->l_flags & LF_OVERLAPS ? XP_ODD : 0;
+	l->l_run = xp_loc_run;
+}
+
+/* The place that begins at `addr`, which may be `l`. */
+static inline struct xp_loc *xp_place_or(struct xp_loc *l, uint64_t addr)
+{
+	if (__builtin_expect(l->l_addr != addr, 0))
+		return xp_place_search(addr);
+	if (l->l_run != xp_loc_run)
+		xp_place_renew(l);
+	return l;
+}
+
 static inline struct xp_loc *xp_place(uint64_t addr)
 {
-	struct xp_loc *l = xp_place_in(xp_place_slot(addr));
-
-	if (__builtin_expect(l->l_addr == addr && l->l_run == xp_loc_run, 1))
-		return l;
-	return xp_place_search(addr);
+	return xp_place_or(xp_place_in(xp_place_slot(addr)), addr);
 }
 
 /* `size` bytes from the place's first on are about to be written: the snapshot must know, once. */
@@ -93,29 +115,19 @@ static inline void xp_place_dirty(struct xp_loc *l, uint64_t addr, unsigned size
 
 struct xp_loc *xp_atomic(unsigned me, uint64_t addr, unsigned size, bool write, uint32_t pc);
 
-/* A plain access, if it is as most are: of this CPU's, as everything that befell the place in this
- * run, and so no race. False: xp_plain() has to look. */
-static inline bool xp_plain_quick(uint64_t addr, unsigned size, bool write, uint32_t pc)
-{
-	unsigned me = sim_cpu->ci_index, kind = write ? LC_WRITE : LC_READ;
-	struct xp_loc *l = xp_place_in(xp_place_slot(addr));
-	unsigned had = l->l_cpus | (write ? 0 : XP_NOTED);
-
-	if (l->l_addr != addr || l->l_run != xp_loc_run || had != (XP_NOTED | 1u << me) ||
-	    size > l->l_size)
-		return false;
-	l->l_by[kind].b_clk[me] = xp_clocks.now[me][me];
-	l->l_by[kind].b_pc[me] = pc;
-	return true;
-}
-
 /* points.c: CPU `cpu` has looked there: if it pauses, until that changes. */
-void xp_watch_more(unsigned cpu, struct xp_loc *l, bool write);
+void xp_watch_exact(struct xp_cpu *x, struct xp_loc *l, bool write);
 
 static inline void xp_watch(unsigned cpu, struct xp_loc *l, bool write)
 {
-	if (xp_cpus[cpu].x_watch != 0)
-		xp_watch_more(cpu, l, write);
+	struct xp_cpu *x = &xp_cpus[cpu];
+
+	if (__builtin_expect(x->x_watch == 0, 1))
+		return;
+	if (xp_config.exact)
+		xp_watch_exact(x, l, write);
+	else
+		xp_looked[cpu][--x->x_watch] = (struct looked){l, l->l_version, write};
 }
 
 /* ---- Values ---- */
@@ -150,19 +162,6 @@ static inline void xp_put(void *a, unsigned size, uint64_t v)
 		*(uint64_t *)a = v;
 		break;
 	}
-}
-
-/* A load that nobody has a say in: it reads memory. */
-static inline bool xp_load_quick(const void *a, unsigned size, int order, uint32_t pc, uint64_t *v)
-{
-	unsigned me;
-
-	if (!xp_quick_sc || !xp_passes())
-		return false;
-	me = sim_cpu->ci_index;
-	xp_acquire(me, xp_atomic(me, (uintptr_t)a, size, false, pc)->l_sync, order);
-	*v = xp_get(a, size);
-	return true;
 }
 
 #endif

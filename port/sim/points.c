@@ -36,8 +36,10 @@
 #include "simint.h"
 
 struct xp_cpu xp_cpus[XP_CPUS];
+struct looked xp_looked[XP_CPUS][WATCH_FOR];
 uint32_t xp_writes;
 bool xp_quick, xp_quick_sc;
+uint64_t xp_pass_to, xp_pass_to_sc;
 struct xp_cpu *xp_mine;
 
 void xp_disturbed(void)
@@ -56,28 +58,33 @@ static struct watched *watched(struct xp_cpu *x, const struct xp_loc *l)
 }
 
 /* Its own write is no news to it, unless others wrote between its look and that. */
-void xp_watch_more(unsigned cpu, struct xp_loc *l, bool write)
+static void heed(struct xp_cpu *x, const struct looked *k)
 {
-	struct xp_cpu *x = &xp_cpus[cpu];
 	struct watched *w;
 
 	if (x->x_nwatched > WATCHED_MAX)
 		return;
-	x->x_watch -= !xp_config.exact;
-	w = watched(x, l);
+	w = watched(x, k->k_loc);
 	if (w != NULL) {
-		if (write && w->w_version == l->l_version - 1)
-			w->w_version = l->l_version;
+		if (k->k_write && w->w_version == k->k_version - 1)
+			w->w_version = k->k_version;
 		return;
 	}
 	if (x->x_nwatched < WATCHED_MAX)
-		x->x_watched[x->x_nwatched] = (struct watched){l, l->l_version};
+		x->x_watched[x->x_nwatched] = (struct watched){k->k_loc, k->k_version};
 	x->x_nwatched++;
 }
 
-/* Has anything changed of what it looked at? If that is not known, has anything at all? */
-bool xp_news(const struct xp_cpu *x)
+void xp_watch_exact(struct xp_cpu *x, struct xp_loc *l, bool write)
 {
+	heed(x, &(struct looked){l, l->l_version, write});
+}
+
+/* Has anything changed of what it looked at? If that is not known, has anything at all? */
+bool xp_news(struct xp_cpu *x)
+{
+	for (; x->x_heeded > x->x_watch && !xp_config.exact; x->x_heeded--)
+		heed(x, &xp_looked[x - xp_cpus][x->x_heeded - 1]);
 	if (x->x_nwatched == 0 || x->x_nwatched > WATCHED_MAX)
 		return xp_writes - x->x_writes != x->x_mark;
 	for (unsigned i = 0; i < x->x_nwatched; i++)
@@ -160,19 +167,29 @@ void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 		x->x_after = true;
 }
 
+/* As xp_local() has it for XP_AT_TIMES, when it is time; without branches. */
+static inline bool asks_now(const struct sim_vcpu *v, const struct xp_cpu *x)
+{
+	return (v->v_intr & (v->v_ipi | v->v_clock | (v->v_nflight != 0) | x->x_after)) != 0;
+}
+
 void xp_local(enum sim_kind kind, uint64_t addr)
 {
 	const struct sim_vcpu *v = sim_me();
 	struct xp_cpu *x = &xp_cpus[v->v_ci.ci_index];
 	bool ask;
 
-	if (sim_in_event)
+	if (sim_in_event || xp_passes_local())
 		return;
+	if (xp_quick && !asks_now(v, x)) {
+		x->x_seq++;
+		return;
+	}
 	if (xp_config.exact)
 		xp_context_step();
 	switch (xp_config.strategy->asks) {
 	case XP_AT_TIMES:
-		ask = v->v_intr && (pending(v) || x->x_after) && xp_steps + 1 >= xp_ask_at;
+		ask = asks_now(v, x) && xp_steps + 1 >= xp_ask_at;
 		break;
 	case XP_ALWAYS:
 		ask = true;
@@ -199,7 +216,7 @@ void xp_ipi(unsigned to)
 	xp_drain(sim_cpu->ci_index);
 	xp_race_ipi_sent(to);
 	xp_touch(XA_IPI(to), true);
-	xp_ask_at = 0;
+	xp_ask_now();
 }
 
 /* A register of a device, written by code that is not instrumented. */

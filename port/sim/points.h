@@ -8,6 +8,7 @@
 #ifndef SIM_POINTS_H
 #define SIM_POINTS_H
 
+#include "dirty.h"
 #include "explore.h"
 
 #include <ithaca/cpu.h>
@@ -38,18 +39,29 @@ struct watched {
 	uint32_t w_version;
 };
 
+/* An access that may have to be watched: those of a CPU, the last one first. */
+struct looked {
+	struct xp_loc *k_loc;
+	uint32_t k_version; /* after it */
+	bool k_write;
+};
+
 /* What the explorer knows of a CPU; forgotten when a run begins. */
 struct xp_cpu {
 	struct xp_op x_op; /* before which it stands */
 	uint32_t x_seq;    /* its points so far */
 	uint32_t x_writes; /* its writes so far */
 	uint32_t x_mark;   /* writes of others when it last went on from a pause */
+	uint32_t x_number; /* which CPU it is */
+	uint64_t x_alone;  /* what a place that it alone has touched says of itself (quick.h) */
+	uint64_t x_traced; /* 256 for each of its atomic accesses, and twice its number */
 	int x_take;        /* its next turn begins with this interrupt; -1: none */
 	bool x_woken;      /* let it look again: others ran here, or everybody waits */
 	bool x_after;      /* no point yet since others could see something of it */
 	bool x_narrow;     /* at a point that only its own interrupts matter to */
 	uint32_t x_context;
-	uint32_t x_watch; /* so many more accesses are noted; all, if the search is exact */
+	uint32_t x_watch;  /* so many more accesses are noted; all, if the search is exact */
+	uint32_t x_heeded; /* so many were left to note when x_watched was made of the others */
 	uint32_t x_nwatched;
 	struct watched x_watched[WATCHED_MAX];
 } __attribute__((aligned(512))); /* a shift finds it */
@@ -57,37 +69,75 @@ struct xp_cpu {
 extern struct xp_cpu xp_cpus[XP_CPUS];
 extern struct xp_cpu *xp_mine; /* that of sim_cpu */
 extern uint32_t xp_writes;     /* of all CPUs in this run */
-bool xp_news(const struct xp_cpu *x);
+extern struct looked xp_looked[XP_CPUS][WATCH_FOR];
+bool xp_news(struct xp_cpu *x);
 
 /* ---- Points: where the schedule may turn elsewhere ---- */
 
-/* A run is on in which nobody is asked before xp_ask_at, and nobody looks closely: no tracing, no
- * exact traces. */
-extern bool xp_quick, xp_quick_sc; /* and memory is sequentially consistent */
+/* A run is on in which nobody looks closely: a strategy that draws, no tracing. And memory is
+ * sequentially consistent. */
+extern bool xp_quick, xp_quick_sc;
+
+/* Of such a run, the number of the next point that somebody is asked at; 0: it is no such run, or
+ * it is a device's turn. */
+extern uint64_t xp_pass_to, xp_pass_to_sc;
+
+/* xp_ask_at, xp_quick or sim_in_event has changed. */
+static inline void xp_passes_anew(void)
+{
+	xp_pass_to = xp_quick && !sim_in_event ? xp_ask_at : 0;
+	xp_pass_to_sc = xp_quick_sc ? xp_pass_to : 0;
+}
+
+static inline void xp_ask_now(void)
+{
+	xp_ask_at = xp_pass_to = xp_pass_to_sc = 0;
+}
+
+/* A turn of a device, or a look at the state, begins or ends: no point meanwhile. */
+static inline void sim_event(bool begins)
+{
+	sim_in_event = begins;
+	xp_passes_anew();
+}
 
 /* A point of a CPU that nobody would be asked at; true: it has been passed, and counted. A local
- * one, whose access may be made by xp_plain_quick(); and one that others may see. */
+ * one, and one that others may see. */
 static inline bool xp_passes_local(void)
 {
-	if (!xp_quick || sim_in_event || xp_steps + 1 >= xp_ask_at)
+	if (__builtin_expect(xp_steps + 1 >= xp_pass_to, 0))
 		return false;
 	xp_mine->x_seq++;
+	return true;
+}
+
+static inline bool xp_passes_before(uint64_t to)
+{
+	struct xp_cpu *x = xp_mine;
+
+	if (__builtin_expect(xp_steps + 1 >= to, 0))
+		return false;
+	xp_steps++;
+	x->x_seq++;
+	x->x_after = true;
 	return true;
 }
 
 static inline bool xp_passes(void)
 {
-	if (!xp_quick || sim_in_event || xp_steps + 1 >= xp_ask_at)
-		return false;
-	xp_steps++;
-	xp_mine->x_seq++;
-	xp_mine->x_after = true;
-	return true;
+	return xp_passes_before(xp_pass_to);
 }
 
 void xp_point(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
 void xp_local(enum sim_kind kind, uint64_t addr); /* only this CPU's interrupts can see it */
-bool xp_in_device(void); /* a device's step, not a look of the scenario's */
+
+/* It is a device's step, not a look of the scenario's: check() or its like. */
+extern bool xp_looking;
+static inline bool xp_in_device(void)
+{
+	return sim_in_event && !xp_looking;
+}
+
 unsigned xp_device_number(void);
 void xp_register(uint64_t addr, size_t size);
 void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
@@ -114,6 +164,7 @@ void xp_machine_store(uint64_t addr, uint64_t value); /* and a relaxed one, by C
 void xp_race_ipi_sent(unsigned to);
 void xp_race_ipi_taken(unsigned cpu);
 void xp_fresh(unsigned cpu); /* it has waited: what it reads now is new */
+void xp_settled(void);       /* so much time has gone by that everybody sees what was stored */
 bool xp_buffered(unsigned cpu);
 uint64_t xp_buffer_state(unsigned cpu);
 void xp_flush(unsigned cpu);
@@ -139,15 +190,5 @@ void xp_touch(uint64_t place, bool write);
 unsigned xp_shared(uint64_t addr);
 void xp_asks_where(void);
 void xp_goes_on(const struct lwp *l);
-
-/* snapshot.c. */
-void xp_snapshot_take(void);
-void xp_snapshot_restore(void);
-void xp_dirty(uint64_t addr, size_t size);
-void xp_dirty_stack(uint64_t addr);
-void sim_state(void (*fn)(void *p, size_t size)); /* the simulator's own, of sim.c */
-void sim_line_state(void (*fn)(void *p, size_t size));
-void sim_mem_state(void (*fn)(void *p, size_t size));
-uint64_t sim_mem_top(void);
 
 #endif

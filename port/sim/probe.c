@@ -6,9 +6,12 @@
  * That is apart from what the schedule does: sim_deafen() holds back interrupts, as interrupts off
  * would; together they are a CPU whose host has stopped.
  *
+ * Under the explorer both are undone when a run begins.
+ *
  * Contexts: any. Not for: what a CPU does in such an interrupt; it does nothing. Next: sim.c.
  */
-#include <ithaca/cpu.h>
+#include "points.h"
+
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <sim/probe.h>
@@ -18,6 +21,7 @@ static bool frozen[CPU_MAX];
 
 void sim_probe_freeze(unsigned index, bool on)
 {
+	xp_dirty((uintptr_t)&frozen[index], sizeof(frozen[index]));
 	frozen[index] = on;
 }
 
@@ -25,8 +29,10 @@ uint64_t port_probe(struct cpu *ci)
 {
 	uint64_t before = answers[ci->ci_index];
 
-	if (!frozen[ci->ci_index])
+	if (!frozen[ci->ci_index]) {
+		xp_dirty((uintptr_t)&answers[ci->ci_index], sizeof(answers[0]));
 		answers[ci->ci_index]++;
+	}
 	return before;
 }
 

@@ -31,7 +31,7 @@
  */
 #include "explore.h"
 
-#include "places.h"
+#include "quick.h"
 #include "simint.h"
 
 #include <stdio.h>
@@ -39,7 +39,6 @@
 
 struct xp_clocks xp_clocks;
 static v4 ipi_clock[XP_CPUS];
-static uint32_t ops[XP_CPUS];
 
 #define CLOCK_MAX (UINT32_MAX / 4)
 
@@ -59,7 +58,6 @@ void xp_race_begin(void)
 		xp_clocks.now[c] = past;
 		xp_clocks.now[c][c]++;
 		ipi_clock[c] = (v4){0};
-		ops[c] = 0;
 	}
 	xp_places_begin(anew);
 	xp_shared_begin();
@@ -150,6 +148,42 @@ static inline void look(struct xp_loc *l, unsigned me, unsigned size, uint32_t p
 		look_again(l, me, size, pc, atomic, write);
 }
 
+/* For quick.h, which makes the access. Nothing here is exact, and no buffer is flushed. */
+static inline __attribute__((always_inline)) struct xp_loc *meet(struct xp_loc *l, uint64_t addr,
+    unsigned size, uint32_t pc, bool atomic, bool write)
+{
+	unsigned me = xp_mine->x_number;
+
+	l = xp_place_or(l, addr);
+	look(l, me, size, pc, atomic, write);
+	l->l_cpus |= (uint8_t)(1u << me);
+	if (write)
+		xp_place_dirty(l, addr, size);
+	if (write && !atomic && l->l_history)
+		xp_history_forget(l);
+	return l;
+}
+
+struct xp_loc *xp_meet_read(struct xp_loc *l, uint64_t addr, unsigned size, uint32_t pc)
+{
+	return meet(l, addr, size, pc, false, false);
+}
+
+struct xp_loc *xp_meet_write(struct xp_loc *l, uint64_t addr, unsigned size, uint32_t pc)
+{
+	return meet(l, addr, size, pc, false, true);
+}
+
+struct xp_loc *xp_meet_load(struct xp_loc *l, uint64_t addr, unsigned size, uint32_t pc)
+{
+	return meet(l, addr, size, pc, true, false);
+}
+
+struct xp_loc *xp_meet_store(struct xp_loc *l, uint64_t addr, unsigned size, uint32_t pc)
+{
+	return meet(l, addr, size, pc, true, true);
+}
+
 static inline __attribute__((always_inline)) void plain_one(uint64_t addr, unsigned size,
     bool write, uint32_t pc)
 {
@@ -180,6 +214,16 @@ static inline void in_pieces(uint64_t addr, unsigned size, bool write, uint32_t 
 	one(addr, size, write, pc);
 }
 
+void xp_device_touched(struct xp_loc *l, bool write)
+{
+	if (xp_config.exact)
+		xp_seen(l, XP_BY_DEVICE, write);
+	if (write) {
+		l->l_version++;
+		xp_history_forget(l);
+	}
+}
+
 /* A device touches what CPUs touch too. */
 static void by_device(uint64_t addr, unsigned size, bool write, uint32_t pc)
 {
@@ -191,14 +235,16 @@ static void by_device(uint64_t addr, unsigned size, bool write, uint32_t pc)
 	xp_device_touched(l, write);
 }
 
-void xp_device_touched(struct xp_loc *l, bool write)
+static void in_event(uint64_t addr, unsigned size, bool write)
 {
-	if (xp_config.exact)
-		xp_seen(l, XP_BY_DEVICE, write);
-	if (write) {
-		l->l_version++;
-		xp_history_forget(l);
-	}
+	if (write)
+		xp_dirty(addr, size);
+	if (xp_looking)
+		return;
+	if (size > 8)
+		in_pieces(addr, size, write, 0, by_device);
+	else
+		by_device(addr, size, write, 0);
 }
 
 static void one_piece(uint64_t addr, unsigned size, bool write, uint32_t pc)
@@ -209,33 +255,29 @@ static void one_piece(uint64_t addr, unsigned size, bool write, uint32_t pc)
 static __attribute__((noinline)) void plain_slow(uint64_t addr, unsigned size, bool write,
     uint32_t pc)
 {
-	if (xp_tracing && !sim_in_event)
+	if (xp_tracing)
 		xp_note(write ? XE_WRITE : XE_READ, addr, size, pc, NULL);
-	if (!sim_in_event && (xp_config.races || xp_config.exact)) {
+	if (xp_config.races || xp_config.exact)
 		in_pieces(addr, size, write, pc, one_piece);
-		return;
-	}
-	if (write)
+	else if (write)
 		xp_dirty(addr, size);
-	if (xp_in_device())
-		in_pieces(addr, size, write, pc, by_device);
 }
 
 void xp_plain(uint64_t addr, unsigned size, bool write, uint32_t pc)
 {
-	if (size > 8 || sim_in_event || !xp_quick)
-		plain_slow(addr, size, write, pc);
-	else if (write)
-		plain_one(addr, size, true, pc);
+	if (sim_in_event)
+		in_event(addr, size, write);
+	else if (size <= 8 && xp_quick)
+		xp_plain_quick(addr, size, write, pc);
 	else
-		plain_one(addr, size, false, pc);
+		plain_slow(addr, size, write, pc);
 }
 
 /* ---- Orders ---- */
 
 static inline void fingerprint(unsigned me, const struct xp_loc *l, bool write)
 {
-	uint64_t who = ((uint64_t)++ops[me] << 8) + 2 * me + write;
+	uint64_t who = (xp_cpus[me].x_traced += 256) + write;
 
 	xp_fingerprint += xp_fold(l->l_addr ^ (uint64_t)l->l_version << 44, who);
 }

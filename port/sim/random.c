@@ -24,14 +24,21 @@
 #define DEPTH_MAX 16u
 #define FAIR 1000u /* points; then who runs falls below the others, or an endless loop stays so */
 
+/* How many, and the n-th of them. Without branches, which nobody could foretell: of two or three,
+ * most often. (Not every processor has an instruction that counts.) */
 static uint64_t choices(uint64_t set)
 {
-	return (uint64_t)__builtin_popcountll(set);
+	set -= set >> 1 & 0x5555555555555555ull;
+	set = (set & 0x3333333333333333ull) + (set >> 2 & 0x3333333333333333ull);
+	set = (set + (set >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return set * 0x0101010101010101ull >> 56;
 }
 
 static unsigned nth(uint64_t set, uint64_t n)
 {
-	while (n-- > 0)
+	for (unsigned i = 0; i < 3; i++)
+		set &= set - (i < n);
+	for (; n > 3; n--)
 		set &= set - 1;
 	return (unsigned)__builtin_ctzll(set);
 }

@@ -139,7 +139,7 @@ void sim_report(void)
 /* Who waits for what, in the core's own words. */
 void sim_dump_all(void)
 {
-	sim_in_event = true; /* no decisions any more */
+	sim_event(true); /* no decisions any more */
 	sched_dump();
 	turnstile_dump();
 	sleepq_dump();
@@ -154,7 +154,7 @@ void sim_failed(const char *fmt, ...)
 	char *buf;
 
 	if (xp_on) {
-		sim_in_event = true;
+		sim_event(true);
 		buf = xp_message_buffer(&size);
 		va_start(ap, fmt);
 		vsnprintf(buf, size, fmt, ap);
@@ -202,7 +202,7 @@ void sim_report_init(const struct sim_config *cfg)
 
 void port_stop_others(void)
 {
-	sim_in_event = true;
+	sim_event(true);
 }
 
 void port_backtrace(void)

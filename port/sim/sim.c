@@ -37,6 +37,7 @@
 
 #define STEP_NS 20
 #define ACCESS_NS 2
+#define SETTLES_NS NS_PER_MS    /* C11: a store is seen "within a reasonable amount of time" */
 #define WORK_NS (5 * NS_PER_US) /* sim_work() from point to point */
 
 /* As switch.S leaves them on a stack. */
@@ -175,9 +176,9 @@ static void run_due(void)
 		struct event due = *e;
 
 		*e = events[--nevents];
-		sim_in_event = true;
+		sim_event(true);
 		due.e_fn(due.e_arg);
-		sim_in_event = false;
+		sim_event(false);
 	}
 }
 
@@ -195,6 +196,8 @@ static void jump(void)
 	if (when > limit_ns)
 		sim_failed("hang: nothing but clocks until the limit of %llu ns",
 		    (unsigned long long)limit_ns);
+	if (when >= now_ns + SETTLES_NS)
+		xp_settled();
 	if (when > now_ns)
 		now_ns = when;
 	run_due();

@@ -34,13 +34,6 @@
 
 extern char __data_start[], _end[];
 
-/* An area of memory, its image, and which blocks of it this run has written. */
-struct area {
-	uint64_t a_base, a_end;
-	char *a_image;
-	uint32_t *a_stamp; /* by block: the run that wrote it last */
-};
-
 struct stack {
 	uint64_t s_sp, s_top; /* in use from here to there; 0: not in use */
 	char *s_image;
@@ -53,15 +46,13 @@ struct part {
 	char *p_image;
 };
 
-static struct area data, heap;
+struct xp_area xp_data, xp_heap;
 static struct stack stacks[STACKS_MAX];
 static struct part parts[PARTS_MAX];
 static unsigned nparts;
-static uint32_t run = 1;
-static uint64_t *dirty; /* addresses of blocks */
-static unsigned ndirty, dirty_max;
 static uint16_t dirty_stacks[STACKS_MAX];
 static unsigned ndirty_stacks;
+static uint32_t stack_run = 1;
 
 static void *need(size_t size)
 {
@@ -91,16 +82,19 @@ static void image_take(char *image, const char *from, size_t size)
 	}
 }
 
-static void area_take(struct area *a, uint64_t base, uint64_t end)
+static void area_take(struct xp_area *a, uint64_t base, uint64_t end)
 {
-	size_t size;
+	uint64_t first = base & ~(uint64_t)(BLOCK - 1);
+	size_t size = ((end + BLOCK - 1) & ~(uint64_t)(BLOCK - 1)) - first;
 
-	a->a_base = base & ~(uint64_t)(BLOCK - 1);
-	a->a_end = (end + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
-	size = a->a_end - a->a_base;
 	a->a_image = need(size);
 	a->a_stamp = need(size / BLOCK * sizeof(uint32_t));
-	image_take(a->a_image, (const char *)a->a_base, size);
+	/* One more: the place after the last is written to, and not counted. */
+	a->a_words = need((size / BLOCK + 1) * sizeof(uint32_t));
+	a->a_run = 1;
+	a->a_base = first;
+	image_take(a->a_image, (const char *)first, size);
+	a->a_size = size;
 }
 
 static void part_take(void *p, size_t size)
@@ -139,10 +133,8 @@ static void stack_of(struct lwp *l, void *arg)
 void xp_snapshot_take(void)
 {
 	sim_mem_open(STACKS_MAX);
-	area_take(&data, (uintptr_t)__data_start, (uintptr_t)_end);
-	area_take(&heap, sim_mem_base(), sim_mem_top());
-	dirty_max = (unsigned)((data.a_end - data.a_base + heap.a_end - heap.a_base) / BLOCK);
-	dirty = need(dirty_max * sizeof(dirty[0]));
+	area_take(&xp_data, (uintptr_t)__data_start, (uintptr_t)_end);
+	area_take(&xp_heap, sim_mem_base(), sim_mem_top());
 	sim_state(part_take);
 	sim_line_state(part_take);
 	sim_mem_state(part_take);
@@ -153,26 +145,24 @@ void xp_snapshot_take(void)
 	sim_in_event = false;
 }
 
-static void area_dirty(struct area *a, uint64_t addr, size_t size)
+static void area_dirty(struct xp_area *a, uint64_t at, size_t size)
 {
-	uint64_t last = addr + size - 1;
+	uint64_t end = at + size < a->a_size ? at + size : a->a_size;
 
-	for (uint64_t b = addr & ~(uint64_t)(BLOCK - 1); b <= last && b < a->a_end; b += BLOCK) {
-		uint32_t *stamp = &a->a_stamp[(b - a->a_base) / BLOCK];
-
-		if (*stamp == run)
-			continue;
-		*stamp = run;
-		dirty[ndirty++] = b;
+	if (__builtin_expect((at & (BLOCK - 1)) + size <= BLOCK, 1)) {
+		xp_dirty_word(a, at);
+		return;
 	}
+	for (at &= ~(uint64_t)(BLOCK - 1); at < end; at += BLOCK)
+		xp_dirty_word(a, at);
 }
 
-void xp_dirty(uint64_t addr, size_t size)
+void xp_dirty_many(uint64_t addr, size_t size)
 {
-	if (addr - data.a_base < data.a_end - data.a_base)
-		area_dirty(&data, addr, size);
-	else if (addr - heap.a_base < heap.a_end - heap.a_base)
-		area_dirty(&heap, addr, size);
+	if (addr - xp_heap.a_base < xp_heap.a_size)
+		area_dirty(&xp_heap, addr - xp_heap.a_base, size);
+	else if (addr - xp_data.a_base < xp_data.a_size)
+		area_dirty(&xp_data, addr - xp_data.a_base, size);
 	else
 		xp_dirty_stack(addr);
 }
@@ -182,19 +172,30 @@ void xp_dirty_stack(uint64_t addr)
 	uint64_t top;
 	unsigned i = sim_stack_slot(addr, &top);
 
-	if (i >= STACKS_MAX || stacks[i].s_sp == 0 || stacks[i].s_stamp == run)
+	if (i >= STACKS_MAX || stacks[i].s_sp == 0 || stacks[i].s_stamp == stack_run)
 		return;
-	stacks[i].s_stamp = run;
+	stacks[i].s_stamp = stack_run;
 	dirty_stacks[ndirty_stacks++] = (uint16_t)i;
+}
+
+static void area_restore(struct xp_area *a)
+{
+	uint64_t *words = (uint64_t *)a->a_base;
+	const uint64_t *image = (const uint64_t *)(const void *)a->a_image;
+
+	for (uint32_t i = 0; i < a->a_n; i++)
+		words[a->a_words[i]] = image[a->a_words[i]];
+	a->a_n = 0;
+	if (++a->a_run != 0)
+		return;
+	memset(a->a_stamp, 0, a->a_size / BLOCK * sizeof(uint32_t));
+	a->a_run = 1;
 }
 
 void xp_snapshot_restore(void)
 {
-	for (unsigned i = 0; i < ndirty; i++) {
-		const struct area *a = dirty[i] >= heap.a_base ? &heap : &data;
-
-		*(uint64_t *)dirty[i] = *(uint64_t *)(void *)(a->a_image + (dirty[i] - a->a_base));
-	}
+	area_restore(&xp_data);
+	area_restore(&xp_heap);
 	for (unsigned i = 0; i < ndirty_stacks; i++) {
 		const struct stack *s = &stacks[dirty_stacks[i]];
 
@@ -202,12 +203,10 @@ void xp_snapshot_restore(void)
 	}
 	for (unsigned i = 0; i < nparts; i++)
 		memcpy(parts[i].p_at, parts[i].p_image, parts[i].p_size);
-	ndirty = ndirty_stacks = 0;
-	if (++run == 0) {
-		memset(data.a_stamp, 0, (data.a_end - data.a_base) / BLOCK * sizeof(uint32_t));
-		memset(heap.a_stamp, 0, (heap.a_end - heap.a_base) / BLOCK * sizeof(uint32_t));
+	ndirty_stacks = 0;
+	if (++stack_run == 0) {
 		for (unsigned i = 0; i < STACKS_MAX; i++)
 			stacks[i].s_stamp = 0;
-		run = 1;
+		stack_run = 1;
 	}
 }
