@@ -11,7 +11,8 @@
  * Nearly every interrupt is plainer than that: a message or an edge with one handler, upon an lwp
  * at level none, with nothing else pending. For those intr_dispatch() neither walks nor queues:
  * is_plain says who is to be asked, and ithread_start() (ithread.h) begins its run at once. It
- * leaves everything as if it had been queued and drawn.
+ * leaves everything as if it had been queued and drawn. A source that is not so plain has is_any
+ * there, which is on no list and whose filter asks all the others and queues.
  *
  * Contexts: intr_dispatch() with interrupts off; establish, disestablish, bind in thread context.
  * Lock order: intr_mutex -> is_lock -> nothing. A dispatch takes no lock, but is_lock for a level
@@ -65,6 +66,8 @@
 
 #include "intr_impl.h"
 #include "model.h"
+#include "softint_impl.h"
+
 #include <ithaca/continue.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
@@ -164,25 +167,29 @@ static void __attribute__((noinline)) intr_unclaimed(struct cpu *ci, struct intr
 	}
 }
 
-/* Whatever is not plain: several handlers, one without a filter, one that masks; a source held. */
-static unsigned __attribute__((noinline)) intr_dispatch_any(struct intr_source *is)
+/* The filter of is_any, for whatever is not plain: several handlers, one without a filter, one that
+ * masks; a source held. */
+static unsigned intr_dispatch_any(void *arg)
 {
 	struct cpu *ci = curcpu();
+	struct intr_source *is = arg;
 	unsigned answer;
 
 	if (atomic_load_explicit(&is->is_held, memory_order_relaxed))
-		return 0;
+		return FILTER_STRAY;
 	answer = intr_filters(ci, is);
 	if (answer & FILTER_HANDLED)
 		atomic_store_explicit(&is->is_unclaimed, 0, memory_order_relaxed);
 	else if (answer == FILTER_STRAY)
 		intr_unclaimed(ci, is);
-	return 0; /* who wants a thread is queued */
+	return FILTER_STRAY; /* it is settled, and who wants a thread is queued */
 }
 
-/* The only handler's filter claims nothing. */
+/* The only handler's filter claims nothing; or it was is_any. */
 static unsigned __attribute__((noinline)) intr_not_handled(struct intr_handler *ih, unsigned answer)
 {
+	if (ih == &ih->ih_source->is_any)
+		return 0;
 	if (answer & FILTER_SCHEDULE_THREAD)
 		intr_request(curcpu(), ih->ih_source, ih, RUN_SETTLES);
 	else
@@ -190,7 +197,7 @@ static unsigned __attribute__((noinline)) intr_not_handled(struct intr_handler *
 	return 0;
 }
 
-/* Ask the only handler's filter. With FILTER_SCHEDULE_THREAD in what comes back its thread function
+/* Ask the filter of is_plain. With FILTER_SCHEDULE_THREAD in what comes back its thread function
  * is to run, and is not queued yet. */
 static inline unsigned intr_ask(struct intr_handler *ih)
 {
@@ -205,16 +212,12 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 	return answer;
 }
 
-/* What every interrupt ends with. */
-static inline __attribute__((always_inline)) void intr_leave(struct cpu *ci, struct lwp *l,
-    enum acct acct)
+/* The softints that a filter scheduled, or whatever else has become pending. */
+static inline __attribute__((always_inline)) void intr_pending(struct cpu *ci, struct lwp *l,
+    uint32_t gate, enum acct acct)
 {
-	if (unlikely(ci->ci_pending != 0))
-		ithread_exit_to(ci, l);
-	if (acct) {
-		ci = curcpu();
-		acct_charge(ci, lwp_acct(ci, curlwp));
-	}
+	if (unlikely(!softint_start(ci, l, gate, acct)) || unlikely(curcpu()->ci_pending != 0))
+		ithread_exit_any(curlwp);
 }
 
 /*
@@ -239,7 +242,7 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 	ih = atomic_load_explicit(&is->is_plain, memory_order_acquire);
 	if (acct == ACCT_LATENCY)
 		latency_asks(ci, is);
-	answer = likely(ih != NULL) ? intr_ask(ih) : intr_dispatch_any(is);
+	answer = intr_ask(ih);
 	if (acct == ACCT_LATENCY && !(answer & FILTER_SCHEDULE_THREAD))
 		latency_asked(is);
 	port_intr_eoi();
@@ -251,10 +254,14 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 			model_queue(ci, ih);
 		ci = curcpu();
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-		intr_leave(ci, l, acct);
-	} else {
-		/* Written twice: where the two ways meet, one would have to move its registers. */
-		intr_leave(ci, l, acct);
+		if (unlikely(ci->ci_pending != 0))
+			ithread_exit_to(ci, l);
+	} else if (unlikely(ci->ci_pending != 0)) {
+		intr_pending(ci, l, gate, acct);
+	}
+	if (acct) {
+		ci = curcpu();
+		acct_charge(ci, lwp_acct(ci, curlwp));
 	}
 }
 
@@ -347,8 +354,8 @@ void hwi_sched(struct intr_handler *ih)
 
 /*
  * Whom dispatch may ask without a look at the rest: the only handler, if it has a filter and masks
- * nothing, of a source that is not held. is_lock held, after any change to what this depends on;
- * for a handler that goes, before the barrier.
+ * nothing, of a source that is not held; else is_any. is_lock held, after any change to what this
+ * depends on; for a handler that goes, before the barrier.
  */
 static void intr_replain(struct intr_source *is)
 {
@@ -359,6 +366,8 @@ static void intr_replain(struct intr_source *is)
 		atomic_load_explicit(&is->is_held, memory_order_relaxed) || ih->ih_filter == NULL ||
 		(ih->ih_flags & INTR_MANUAL) || (ih->ih_level && ih->ih_thread != NULL)))
 		ih = NULL;
+	if (ih == NULL)
+		ih = &is->is_any;
 	/* Release: pairs with the acquire in intr_take(). */
 	atomic_store_explicit(&is->is_plain, ih, memory_order_release);
 }
@@ -426,6 +435,10 @@ int intr_source_create(const char *name, enum intr_trigger trigger, const struct
 	KASSERT(trigger != INTR_LEVEL || pic->pic_mask != NULL, "level source %s has no mask",
 	    name);
 	kstrlcpy(is->is_name, name, sizeof(is->is_name));
+	kstrlcpy(is->is_any.ih_name, name, sizeof(is->is_any.ih_name));
+	is->is_any.ih_filter = intr_dispatch_any;
+	is->is_any.ih_arg = is->is_any.ih_source = is;
+	atomic_init(&is->is_plain, &is->is_any);
 	is->is_trigger = (uint8_t)trigger;
 	is->is_pic = pic;
 	is->is_cookie = cookie;

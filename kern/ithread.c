@@ -57,6 +57,7 @@
 
 #include "intr_impl.h"
 #include "model.h"
+#include "softint_impl.h"
 
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
@@ -494,7 +495,7 @@ void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned lev
 		body = ithread_main;
 	} else {
 		acct_charge(ci, &it->l_ticks);
-		(void)softint_begin(it);
+		(void)softint_begin(it->l_softq, it);
 	}
 	it->l_pinned = l;
 	port_stat_add(&ci->ci_handoffs, 1);
@@ -561,27 +562,7 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 	return preempt;
 }
 
-/* What a filter schedules most: a softint, upon an lwp at level none, with no handler pending. As
- * in ithread_choose(), but for what is rare. False: something is in the way. */
-static inline bool ithread_soft(struct cpu *ci, struct lwp *l)
-{
-	struct lwp *it;
-
-	if (unlikely(l->l_gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
-	    unlikely(ci->ci_pending <= PENDING_LOOK) ||
-	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_SOFTCLOCK)))
-		return false; /* nobody above it is runnable: PENDING_RESCHED would stand */
-	it = ci->ci_softint[31 ^ __builtin_clz(ci->ci_pending)].sc_lwp;
-	it->l_pinned = l;
-	if (unlikely(ci->ci_acct))
-		acct_charge(ci, &it->l_ticks);
-	(void)softint_begin(it);
-	port_stat_add(&ci->ci_handoffs, 1);
-	(void)port_handoff(l, it, softint_main);
-	return true;
-}
-
-static void __attribute__((noinline)) ithread_exit_any(struct lwp *l)
+void ithread_exit_any(struct lwp *l)
 {
 	struct cpu *ci;
 
@@ -592,7 +573,7 @@ static void __attribute__((noinline)) ithread_exit_any(struct lwp *l)
 
 void ithread_exit_to(struct cpu *ci, struct lwp *l)
 {
-	if (likely(ithread_soft(ci, l))) {
+	if (likely(softint_start(ci, l, l->l_gate, true))) {
 		ci = curcpu();
 		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 		if (unlikely(ci->ci_acct))

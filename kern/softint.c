@@ -15,10 +15,26 @@
  * A softint's state is that of a handler (the essay of intr.c): exchanged, never read and then
  * written. Scheduling for another CPU pushes it on a list there and sends an IPI.
  *
+ * A filter schedules what is idle by one compare-exchange, and does not look whether it is dying:
+ * disestablish makes what is idle, or comes to be, idle for good (run_over()), and then it fails.
+ * All others look, which is enough: after the barrier nobody asks who has not seen it.
+ *
+ *	CPU 0 (softint_disestablish)        CPU 1 (a filter, interrupts off)
+ *	dying = true; barrier
+ *	                                    compare-exchange(0, BUSY|WANT): queued
+ *	run_over(): BUSY|WANT|OVER: sleep
+ *	                                    asked again: busy; dying: no
+ *	                                    runs; run_end_slow(): OVER; wakes
+ *	run_over(): idle for good
+ *	                                    asked again: not idle; dying: no
+ *	barrier; free
+ *
  * Contexts: softint.h. No lock: queues belong to their CPU, interrupts off. Invariants: I1, I2, I4.
  * Not for: work that sleeps long (workqueue). Read ithread.c first.
  */
 #include <ithaca/softint.h>
+
+#include "softint_impl.h"
 
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
@@ -32,18 +48,28 @@
 #include <ithaca/sleepq.h>
 #include <ithaca/witness_wait.h>
 
-/* To the tail of its level's queue on this CPU. Interrupts off. */
+/* It is not the only one of its queue. */
+static void __attribute__((noinline)) softint_append(struct softint_cpu *sc, struct softint *si)
+{
+	struct softint *last = sc->sc_head->si_next == NULL ? sc->sc_head : sc->sc_last;
+
+	last->si_next = si;
+	sc->sc_last = si;
+}
+
+/* To the tail of its level's queue on this CPU; si_next is NULL. Interrupts off. */
 static inline void softint_queue(struct cpu *ci, struct softint *si)
 {
-	struct softint_cpu *sc = &ci->ci_softint[si->si_level];
+	struct softint_cpu *sc = (struct softint_cpu *)(void *)((char *)ci + si->si_offset);
 
-	si->si_next = NULL;
-	*sc->sc_tail = si;
-	sc->sc_tail = &si->si_next;
+	if (likely(sc->sc_head == NULL))
+		sc->sc_head = si;
+	else
+		softint_append(sc, si);
 	ci->ci_pending |= sc->sc_pending;
 }
 
-void softint_schedule(struct softint *si)
+static void __attribute__((noinline)) softint_schedule_any(struct softint *si)
 {
 	bool intr = port_intr_disable();
 
@@ -51,6 +77,18 @@ void softint_schedule(struct softint *si)
 	    likely(run_request(&si->si_state, 0)))
 		softint_queue(curcpu(), si);
 	intr_return(intr);
+}
+
+void softint_schedule(struct softint *si)
+{
+	/* In a filter interrupts are off, and stay so. */
+	KASSERT(!IPL_IS_HARD(curlwp->l_ipl) || !port_intr_enabled(),
+	    "softint %s is scheduled at level %s, interrupts on", si->si_name,
+	    spl_name(curlwp->l_ipl));
+	if (likely(IPL_IS_HARD(curlwp->l_ipl)) && likely(run_request_idle(&si->si_state)))
+		softint_queue(curcpu(), si);
+	else
+		softint_schedule_any(si);
 }
 
 void softint_schedule_cpu(struct softint *si, struct cpu *ci)
@@ -85,6 +123,7 @@ void softint_take_remote(struct cpu *ci)
 	}
 	for (; fifo != NULL; fifo = next) {
 		next = fifo->si_next;
+		fifo->si_next = NULL;
 		softint_queue(ci, fifo);
 	}
 }
@@ -116,7 +155,7 @@ static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 	}
 	l->l_softint = NULL;
 	if (sc->sc_head != NULL) {
-		si = softint_begin(l);
+		si = softint_begin(sc, l);
 		if (l->l_pinned == NULL)
 			run_slow(&si->si_state); /* divorced: no end is a quick one */
 		return si;
@@ -131,6 +170,7 @@ static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 struct lwp *softint_main(struct lwp *l)
 {
 	struct softint *si = l->l_softint;
+	struct softint_cpu *sc;
 	struct cpu *ci;
 
 	do {
@@ -145,9 +185,10 @@ struct lwp *softint_main(struct lwp *l)
 		    "softint %s returned at level %s, preemption %u", si->si_name,
 		    spl_name(l->l_ipl), l->l_nopreempt);
 		port_stat_add(&si->si_count, 1);
-		if (likely(l->l_softq->sc_head == NULL && run_end(&si->si_state))) {
+		sc = l->l_softq;
+		if (likely(sc->sc_head == NULL && run_end(&si->si_state))) {
 			l->l_softint = NULL;
-			ci->ci_pending ^= l->l_softq->sc_pending;
+			ci->ci_pending ^= sc->sc_pending;
 			return NULL;
 		}
 		si = softint_next(l);
@@ -169,6 +210,8 @@ int softint_establish(const char *name, int level, void (*fn)(void *), void *arg
 		return ENOMEM;
 	si->si_name = name;
 	si->si_level = (uint8_t)level;
+	si->si_offset = (uint32_t)(offsetof(struct cpu, ci_softint) +
+	    (unsigned)level * sizeof(struct softint_cpu));
 	si->si_fn = fn;
 	si->si_arg = arg;
 	*out = si;
@@ -184,10 +227,10 @@ int softint_disestablish(struct softint *si)
 		return EDEADLK;
 	witness_waits_softint(si);
 	atomic_store_explicit(&si->si_dying, true, memory_order_seq_cst);
-	cpu_barrier(); /* whoever was in softint_schedule() has queued it, or never will */
+	cpu_barrier(); /* whoever saw it alive has queued it, or never will */
 	for (;;) {
 		intr = sleepq_lock(si);
-		if (!run_slow(&si->si_state))
+		if (run_over(&si->si_state))
 			break; /* else its end wakes; as in intr_drain() */
 		sleepq_wait(si, "softdis", SLEEP_FOREVER, intr);
 	}
@@ -214,7 +257,6 @@ int softint_attach(struct cpu *ci)
 		ci->ci_softint[level].sc_lwp = l;
 		l->l_softq = &ci->ci_softint[level];
 		ci->ci_softint[level].sc_pending = 1u << level;
-		ci->ci_softint[level].sc_tail = &ci->ci_softint[level].sc_head;
 	}
 	return 0;
 }

@@ -53,10 +53,10 @@ struct intr_queue {
 
 /* A softint level of one CPU: its queue lives with its lwp. */
 struct softint_cpu {
-	struct lwp *sc_lwp;       /* (a) */
-	struct softint *sc_head;  /* (i) */
-	struct softint **sc_tail; /* (i) where the next one is linked: &sc_head when empty */
-	uint32_t sc_pending;      /* (i) its bit of ci_pending; 0: away, its lwp is divorced */
+	struct lwp *sc_lwp;      /* (a) */
+	struct softint *sc_head; /* (i) linked by si_next */
+	struct softint *sc_last; /* (i) of two or more; else nobody asks */
+	uint32_t sc_pending;     /* (i) its bit of ci_pending; 0: away, its lwp is divorced */
 };
 
 /*

@@ -105,7 +105,7 @@ struct intr_handler {
 };
 
 struct intr_source {
-	struct intr_handler *_Atomic is_plain;    /* (~) as is_handlers; see intr_replain() */
+	struct intr_handler *_Atomic is_plain;    /* (~) whom dispatch asks: is_any or one */
 	struct intr_handler *_Atomic is_handlers; /* (m) written; (~) read by dispatch */
 	struct intr_stats *is_stats;              /* (a) one a CPU */
 	uint8_t is_trigger;                       /* (a) enum intr_trigger */
@@ -123,6 +123,7 @@ struct intr_source {
 	uint64_t is_bits;              /* (m) ih_bit numbers in use */
 	struct list is_all;            /* (m) */
 	struct storm *is_storm;        /* (m) storm.c */
+	struct intr_handler is_any;    /* (a) not on the list: its filter asks those that are */
 	char is_name[INTR_NAME_MAX];   /* (a) */
 };
 
@@ -193,8 +194,7 @@ static inline struct intr_stats *intr_stats_of(struct intr_stats *all, const str
 const char *intr_model(void);
 bool intr_may_block(void);
 
-/* intr_dump - sources, handlers, their states and every CPU's pending queues, on the console. Any
- * context, also in a panic: it takes no lock. */
+/* intr_dump - sources, handlers, states, pending queues: on the console. Any context, no lock. */
 void intr_dump(void);
 
 #endif

@@ -55,8 +55,10 @@ void ithread_put(struct cpu *ci, struct lwp *it);
 void ithread_exit(void);
 
 /* ithread_exit_to - the same for who has seen that ci_pending is not 0: with 0 there is nothing,
- * and nobody, to be asked about. `l` is curlwp. */
+ * and nobody, to be asked about. `l` is curlwp. ithread_exit_any - the same, and it is not likely
+ * that softints are all there is. */
 void ithread_exit_to(struct cpu *ci, struct lwp *l);
+void ithread_exit_any(struct lwp *l);
 
 /* ithread_check - thread context; nothing with interrupts off. Has something become pending that
  * may run now? Then run it. Cheap if not. What splx() and preempt_enable() end with. */

@@ -9,6 +9,8 @@
  * One byte that is only ever exchanged. Most runs end by one compare-exchange BUSY -> 0. Where more
  * is to be done at an end, somebody has marked the run with SLOW, and the exchange fails. A request
  * may take the mark away; but then WANT stands there, and it fails all the same.
+ *
+ * What is idle can be made idle for good: OVER, which is not 0, so that run_request_idle() fails.
  */
 #ifndef ITHACA_RUNSTATE_H
 #define ITHACA_RUNSTATE_H
@@ -21,6 +23,7 @@
 #define RUN_WANT 0x2    /* a run that has not begun is owed */
 #define RUN_SETTLES 0x4 /* that run says whether the interrupt was claimed: no filter did */
 #define RUN_SLOW 0x8    /* the end of the run has more to do than to become idle */
+#define RUN_OVER 0x10   /* it stays when all else goes: idle for good, and not found idle */
 
 typedef _Atomic uint8_t runstate_t;
 
@@ -30,6 +33,17 @@ static inline bool run_request(runstate_t *state, unsigned settles)
 	/* Pairs with the exchange in run_begin() and the compare-exchanges of the ends. */
 	return atomic_exchange_explicit(state, (uint8_t)(RUN_BUSY | RUN_WANT | settles),
 		   memory_order_acq_rel) == 0;
+}
+
+/* run_request_idle - ask for a run of what is idle, which the caller then has to queue. False: it
+ * is not idle, or it is for good, and nothing was done. */
+static inline bool run_request_idle(runstate_t *state)
+{
+	uint8_t idle = 0;
+
+	/* Pairs as in run_request(). */
+	return atomic_compare_exchange_strong_explicit(state, &idle, RUN_BUSY | RUN_WANT,
+	    memory_order_acq_rel, memory_order_relaxed);
 }
 
 /* run_start - request and begin in one, of what is idle. False: it is not, and nothing was done. */
@@ -47,6 +61,12 @@ static inline bool run_start(runstate_t *state)
 static inline unsigned run_begin(runstate_t *state)
 {
 	return atomic_exchange_explicit(state, RUN_BUSY, memory_order_acq_rel);
+}
+
+/* run_begin_marked - the same for who does not ask what the state was: a mark stays. */
+static inline void run_begin_marked(runstate_t *state)
+{
+	(void)atomic_fetch_and_explicit(state, (uint8_t)~RUN_WANT, memory_order_acq_rel);
 }
 
 /* run_slow - mark what is queued or runs: its end is run_end_slow(). False: it is idle. */
@@ -74,8 +94,22 @@ static inline bool run_end(runstate_t *state)
 	    memory_order_relaxed);
 }
 
-/* run_end_slow - a run has ended that was marked, or asked for again. True: idle now. False: queue
- * it again. */
+/* run_over - who is idle stays so for good: nobody finds it idle any more. True: it does. False: it
+ * is queued or runs, and will come to that at its end, run_end_slow(). Nobody calls run_request()
+ * any more. */
+static inline bool run_over(runstate_t *state)
+{
+	uint8_t was = atomic_load_explicit(state, memory_order_relaxed);
+
+	/* Acquire: pairs with the release of the end, for who waits until it is idle. */
+	while (!atomic_compare_exchange_weak_explicit(state, &was, was | RUN_OVER,
+	    memory_order_acquire, memory_order_relaxed))
+		;
+	return (was & RUN_BUSY) == 0;
+}
+
+/* run_end_slow - a run has ended that was marked, or asked for again. True: idle now, for good if
+ * run_over() was called. False: queue it again. */
 static inline bool run_end_slow(runstate_t *state)
 {
 	uint8_t was = atomic_load_explicit(state, memory_order_relaxed);
@@ -86,8 +120,8 @@ static inline bool run_end_slow(runstate_t *state)
 			atomic_thread_fence(memory_order_acquire);
 			return false;
 		}
-	} while (!atomic_compare_exchange_weak_explicit(state, &was, 0, memory_order_release,
-	    memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(state, &was, was & RUN_OVER,
+	    memory_order_release, memory_order_relaxed));
 	return true;
 }
 

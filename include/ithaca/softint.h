@@ -19,7 +19,8 @@ struct softint {
 	runstate_t si_state;       /* (~) runstate.h */
 	uint8_t si_level;          /* (a) */
 	_Atomic bool si_dying;     /* (~) as ih_dying */
-	struct softint *si_next;   /* (i) of the CPU whose queue it is on */
+	uint32_t si_offset;        /* (a) of its level's struct softint_cpu in a struct cpu */
+	struct softint *si_next;   /* (i) of the CPU whose queue it is on; NULL on none */
 	void (*si_fn)(void *);     /* (a) */
 	void *si_arg;              /* (a) */
 	_Atomic uint64_t si_count; /* (~) runs; written by whoever runs it */
@@ -36,7 +37,8 @@ int softint_establish(const char *name, int level, void (*fn)(void *), void *arg
 int softint_disestablish(struct softint *si);
 
 /* softint_schedule - run it on this CPU soon. Any context. Never blocks. One that is scheduled
- * already stays where it is, on whatever CPU that is. */
+ * already stays where it is, on whatever CPU that is. One that is being disestablished runs before
+ * that is done, or not at all. */
 void softint_schedule(struct softint *si);
 
 /* softint_schedule_cpu - the same on another CPU. */
@@ -48,22 +50,6 @@ int softint_attach(struct cpu *ci);
 /* softint_take_remote - for cpu.c: what other CPUs scheduled here joins the queues. Interrupts
  * off. */
 void softint_take_remote(struct cpu *ci);
-
-/* softint_begin - for ithread.c: the first of the queue of `l`, which is not empty, begins its run
- * on it. Interrupts off. */
-static inline struct softint *softint_begin(struct lwp *l)
-{
-	struct softint_cpu *sc = l->l_softq;
-	struct softint *si = sc->sc_head;
-
-	sc->sc_head = si->si_next;
-	if (sc->sc_head == NULL)
-		sc->sc_tail = &sc->sc_head;
-	l->l_softint = si;
-	if (run_begin(&si->si_state) & RUN_SLOW)
-		run_slow(&si->si_state);
-	return si;
-}
 
 /* softint_main - for ithread.c: the body of a softint lwp whose l_softint has begun its run.
  * Interrupts off on entry and return. */

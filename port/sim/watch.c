@@ -66,6 +66,7 @@ struct timer {
 
 bool watch_on;
 static struct job jobs[JOBS_MAX];
+static runstate_t busy = RUN_BUSY; /* of one that is being established */
 static unsigned njobs, nowed;
 static struct timer timers[TIMERS_MAX];
 
@@ -197,7 +198,7 @@ int __wrap_intr_establish(struct intr_source *is, const char *name, int ipl, uns
 	CHANGE(j->j_filter, filter);
 	CHANGE(j->j_thread, thread);
 	CHANGE(j->j_manual, (flags & INTR_MANUAL) != 0);
-	CHANGE(j->j_state, (runstate_t *)(void *)j); /* it may be called before we are back */
+	CHANGE(j->j_state, &busy); /* it may be called before we are back */
 	error = __real_intr_establish(is, name, ipl, flags, filter != NULL ? runs_filter : NULL,
 	    thread != NULL ? runs_thread : NULL, j, out);
 	if (error != 0) {
@@ -329,7 +330,7 @@ void watch_settled(void)
 			continue;
 		}
 		state = atomic_load_explicit(j->j_state, memory_order_relaxed);
-		if (state == 0)
+		if (!(state & RUN_BUSY))
 			sim_failed("I1: %s is owed a run and is idle", j->j_name);
 		/* One with a thread of its own (model "dedicated") never stands in one. */
 		if (j->j_ih != NULL && j->j_ih->ih_lwp == NULL && (state & RUN_WANT) &&

@@ -20,6 +20,7 @@ struct soft {
 	unsigned s_runs;
 	struct cpu *s_cpu;
 	bool s_running;
+	char s_name;
 	void (*s_hook)(struct soft *);
 };
 
@@ -110,6 +111,41 @@ SIM_TEST(highest_level_first, 1, 0)
 	softint_schedule(s[2].s_si);
 	splx(spl);
 	CHECK_STR(order, "4321");
+}
+
+/* Queued as `names` says, a letter each; they run in that order. */
+static void queue_and_run(struct soft *s, const char *names)
+{
+	int spl = splraise(IPL_SOFTNET);
+
+	norder = 0;
+	for (const char *c = names; *c != '\0'; c++)
+		softint_schedule(s[*c - 'a'].s_si);
+	CHECK_EQ(norder, 0);
+	splx(spl);
+	order[norder] = '\0';
+	CHECK_STR(order, names);
+}
+
+static void note_name(struct soft *s)
+{
+	order[norder++] = s->s_name;
+}
+
+SIM_TEST(one_level_in_order, 1, 0)
+{
+	static const char *const names[] = {"abcd", "a", "dcba", "b", "ab", "c", "cad", "bd"};
+	struct soft s[4] = {{0}};
+
+	for (unsigned i = 0; i < 4; i++) {
+		s[i].s_hook = note_name;
+		s[i].s_name = (char)('a' + i);
+		establish(&s[i], IPL_SOFTNET);
+	}
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		queue_and_run(s, names[i]);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(softint_disestablish(s[i].s_si), 0);
 }
 
 static struct mutex m;
