@@ -110,6 +110,7 @@ static bool order_check(const struct witness_list *wl, struct mutex *m, const vo
 {
 	unsigned c = witness_class_of(m), i, n = WITNESS_GET(wl->wl_n);
 	const struct witness_held *h;
+	struct witness_under wu;
 	bool intr;
 
 	for (i = 0; i < n; i++) {
@@ -123,7 +124,8 @@ static bool order_check(const struct witness_list *wl, struct mutex *m, const vo
 			}
 			return false;
 		}
-		witness_order(h, m, c, place);
+		wu = witness_under(h);
+		witness_order(&wu, m, c, place);
 	}
 	return true;
 }

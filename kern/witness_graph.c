@@ -280,44 +280,46 @@ void witness_say_path(unsigned from, unsigned to)
 }
 
 /* A ring: `c` leads to `from`, as path_find() found, and is about to come under it. */
-static void order_ring(const struct witness_held *h, unsigned from, unsigned c, const void *place)
+static void order_ring(const struct witness_under *wu, unsigned c, const void *place)
 {
+	unsigned from = wu->wu_class;
 	bool locks = path_of_locks(c, from);
 
 	if (!witness_begin_locked(locks ? WITNESS_REVERSAL : WITNESS_WAIT, from, c))
 		return;
 	witness_say_head(locks ? "lock order reversal" : "wait that may never end");
-	witness_say_held(is_lock(from) ? "holds" : "runs", h);
+	witness_say_mutex(is_lock(from) ? "holds" : "runs", from, wu->wu_place);
 	witness_say_mutex(is_lock(c) ? "enters" : "waits for the end of", c, place);
 	witness_say_path(c, from);
 	witness_end_locked();
 }
 
-/* `c` is to be entered under `h`, which is new. */
-static void order_new(const struct witness_held *h, unsigned c, const void *place)
+/* `c` is to be entered under `wu`, which is new. */
+static void order_new(const struct witness_under *wu, unsigned c, const void *place)
 {
-	unsigned from = WITNESS_GET(h->wh_class);
+	unsigned from = wu->wu_class;
 	bool intr = witness_lock();
 
 	if (!follows_directly(from, c)) { /* still */
 		if (path_find(c, from))
-			order_ring(h, from, c, place);
+			order_ring(wu, c, place);
 		else
-			edge_add(from, c, WITNESS_GET(h->wh_place), place);
+			edge_add(from, c, wu->wu_place, place);
 	}
 	witness_unlock(intr);
 }
 
 /* A second of one class. */
-static void order_same(const struct witness_held *h, struct mutex *m, unsigned c, const void *place)
+static void order_same(const struct witness_under *wu, struct mutex *m, unsigned c,
+    const void *place)
 {
-	bool down = (uintptr_t)m < (uintptr_t)WITNESS_GET(h->wh_mutex), intr;
+	bool down = (uintptr_t)m < (uintptr_t)wu->wu_mutex, intr;
 	struct class *cl = &classes[c];
 	const void *const *other = cl->c_place[!down];
 
 	intr = witness_lock();
 	if (cl->c_place[down][1] == NULL) {
-		cl->c_place[down][0] = WITNESS_GET(h->wh_place);
+		cl->c_place[down][0] = wu->wu_place;
 		cl->c_place[down][1] = place;
 	}
 	if (other[1] == NULL || !witness_begin_locked(WITNESS_REVERSAL, c, c)) {
@@ -325,7 +327,7 @@ static void order_same(const struct witness_held *h, struct mutex *m, unsigned c
 		return;
 	}
 	witness_say_head("lock order reversal within a class");
-	witness_say_held("holds", h);
+	witness_say_mutex("holds", c, wu->wu_place);
 	witness_say_mutex(down ? "enters one of a lower address" : "enters one of a higher address",
 	    c, place);
 	witness_say_mutex("known: entered", c, other[0]);
@@ -359,18 +361,18 @@ unsigned witness_order_next(unsigned i, struct witness_order *out)
 	return i + 1;
 }
 
-void witness_order(const struct witness_held *h, struct mutex *m, unsigned c, const void *place)
+void witness_order(const struct witness_under *wu, struct mutex *m, unsigned c, const void *place)
 {
-	unsigned from = WITNESS_GET(h->wh_class);
+	unsigned from = wu->wu_class;
 
 	if (c == WITNESS_UNWATCHED || from == WITNESS_UNWATCHED)
 		return;
 	if (c == from && m != NULL)
-		order_same(h, m, c, place);
+		order_same(wu, m, c, place);
 	else if (c == from)
 		return; /* one softint, say, that waits for another of its kind */
 	else if (!follows_directly(from, c))
-		order_new(h, c, place);
+		order_new(wu, c, place);
 }
 
 void witness_graph_size(unsigned *nclass, unsigned *nedge)

@@ -112,10 +112,23 @@ const char *witness_class_what(unsigned c); /* "" of mutexes, else "softint " an
 bool witness_leads(unsigned from, unsigned to);
 void witness_say_path(unsigned from, unsigned to);
 
-/* witness_order - `m` of class `c` is about to be entered under `h`, which is another mutex: report
- * a reversal, or note the order. Either may be a function: `h` that which runs, its wh_mutex NULL;
- * `c` that which is waited for, `m` NULL. */
-void witness_order(const struct witness_held *h, struct mutex *m, unsigned c, const void *place);
+/* What is held or runs, as its owner read it: for the stack, where nothing is atomic. */
+struct witness_under {
+	const struct mutex *wu_mutex; /* NULL: a function */
+	const void *wu_place;
+	unsigned wu_class;
+};
+
+static inline struct witness_under witness_under(const struct witness_held *h)
+{
+	return (struct witness_under){WITNESS_GET(h->wh_mutex), WITNESS_GET(h->wh_place),
+	    WITNESS_GET(h->wh_class)};
+}
+
+/* witness_order - `m` of class `c` is about to be entered under `wu`, which is another mutex:
+ * report a reversal, or note the order. Either may be a function: `wu` that which runs; `c` that
+ * which is waited for, `m` NULL. */
+void witness_order(const struct witness_under *wu, struct mutex *m, unsigned c, const void *place);
 
 /* witness_graph_size - classes and edges known. */
 void witness_graph_size(unsigned *classes, unsigned *edges);

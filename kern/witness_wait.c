@@ -65,18 +65,17 @@ static struct witness_body body_of_work(const char *queue, const void *fn)
 }
 
 /* As if it were held. The symbol of a place is that of the call before it. */
-static void held_set(struct witness_held *h, const struct witness_body *wb)
+static struct witness_under under_body(const struct witness_body *wb)
 {
-	WITNESS_SET(h->wh_mutex, NULL);
-	WITNESS_SET(h->wh_place, wb->wb_fn != NULL ? (const char *)wb->wb_fn + 1 : NULL);
-	WITNESS_SET(h->wh_class, (uint16_t)witness_class_of_body(wb));
+	return (struct witness_under){NULL, wb->wb_fn != NULL ? (const char *)wb->wb_fn + 1 : NULL,
+	    witness_class_of_body(wb)};
 }
 
 /* The function that `l` stands in; false: none that anybody waits for. `l` is curlwp, or waits. */
-static bool held_body(const struct lwp *l, struct witness_held *h)
+static bool stands_in(const struct lwp *l, struct witness_under *wu)
 {
 	const struct witness_lwp *w = &l->l_witness;
-	struct witness_held in_queue;
+	struct witness_under in_queue;
 	struct witness_body wb;
 	const char *queue;
 
@@ -86,17 +85,17 @@ static bool held_body(const struct lwp *l, struct witness_held *h)
 		wb = body_of_softint(l->l_softint);
 	} else if ((queue = WITNESS_GET(w->w_queue)) != NULL) {
 		wb = body_of_work(queue, NULL);
-		held_set(&in_queue, &wb);
+		in_queue = under_body(&wb);
 		wb = body_of_work(queue, WITNESS_GET(w->w_work));
-		held_set(h, &wb);
+		*wu = under_body(&wb);
 		/* Now that the work enters something it counts what it is part of. */
-		WITNESS_SET(in_queue.wh_place, WITNESS_GET(h->wh_place));
-		witness_order(&in_queue, NULL, WITNESS_GET(h->wh_class), WITNESS_GET(h->wh_place));
+		in_queue.wu_place = wu->wu_place;
+		witness_order(&in_queue, NULL, wu->wu_class, wu->wu_place);
 		return true;
 	} else {
 		return false;
 	}
-	held_set(h, &wb);
+	*wu = under_body(&wb);
 	return true;
 }
 
@@ -187,7 +186,7 @@ static void join_held(struct lwp *l, const struct want *wa, const struct lwp *j,
 /* `l` wants `wa`: look at all who wait for its end, and for theirs. */
 static void join_look(struct lwp *l, const struct want *wa)
 {
-	struct witness_held body;
+	struct witness_under body;
 	const struct witness_list *wl;
 	struct lwp *j = joiner_of(l);
 	unsigned n, i;
@@ -197,7 +196,7 @@ static void join_look(struct lwp *l, const struct want *wa)
 		for (i = 0; i < WITNESS_GET(wl->wl_n) && i < WITNESS_HELD_MAX; i++)
 			join_held(l, wa, j, &wl->wl_held[i]);
 		/* As if it entered it itself. */
-		if (held_body(j, &body))
+		if (stands_in(j, &body))
 			witness_order(&body, NULL, wa->wa_class, wa->wa_place);
 	}
 }
@@ -255,9 +254,9 @@ static void want_end(void)
 
 void witness_inside(struct mutex *m, unsigned c, const void *place)
 {
-	struct witness_held body;
+	struct witness_under body;
 
-	if (held_body(curlwp, &body))
+	if (stands_in(curlwp, &body))
 		witness_order(&body, m, c, place);
 	want_look(c, m, place);
 }
@@ -271,15 +270,17 @@ static void waits(const struct witness_body *wb, const void *place)
 {
 	const struct witness_list *wl = &curlwp->l_witness.w_adaptive;
 	unsigned i, n = WITNESS_GET(wl->wl_n), c;
-	struct witness_held body;
+	struct witness_under wu;
 
 	if (IPL_IS_HARD(spl_now()) || !witness_watching())
 		return;
 	c = witness_class_of_body(wb);
-	for (i = 0; i < n; i++)
-		witness_order(&wl->wl_held[i], NULL, c, place);
-	if (held_body(curlwp, &body))
-		witness_order(&body, NULL, c, place);
+	for (i = 0; i < n; i++) {
+		wu = witness_under(&wl->wl_held[i]);
+		witness_order(&wu, NULL, c, place);
+	}
+	if (stands_in(curlwp, &wu))
+		witness_order(&wu, NULL, c, place);
 	want_look(c, NULL, place);
 }
 
