@@ -36,6 +36,7 @@
 #include <lwip/init.h>
 #include <lwip/ip.h>
 #include <lwip/netif.h>
+#include <lwip/priv/tcp_priv.h>
 
 #define BREATH (100 * NS_PER_US) /* that a handler keeps others waiting before it lets them in */
 #define LOOP_BUDGET 64           /* packets to itself between two releases of the lock */
@@ -55,6 +56,7 @@ static struct condvar loop_cv;
 static bool loop_made;         /* (n) the lwp exists, or is being made */
 static uint64_t loop_failures; /* (n) times that it could not be */
 static uint64_t loop_packets;  /* (n) */
+static uint64_t tcp_again;     /* (n) */
 
 /* ---- The lock ---- */
 
@@ -232,6 +234,24 @@ void net_wake(struct condvar *cv)
 	mutex_exit(&net_sleep);
 }
 
+/* ---- TCP ---- */
+
+/*
+ * A segment for a connection in TIME_WAIT, its numbers in the order of the machine. A SYN with a
+ * number beyond all that were used begins a new connection (RFC 1122, 4.2.2.13), which lwIP does
+ * not know: it answers with an old ACK, and the other end asks in vain until TIME_WAIT is over. So
+ * the old one is forgotten here; the SYN is not taken, but will be when it comes again.
+ */
+signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr)
+{
+	if ((TCPH_FLAGS(hdr) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN ||
+	    !TCP_SEQ_GT(hdr->seqno, pcb->rcv_nxt))
+		return ERR_OK;
+	tcp_again++;
+	tcp_abort(pcb); /* in TIME_WAIT it says nothing to the other end */
+	return ERR_ABRT;
+}
+
 /* ---- Figures ---- */
 
 uint64_t net_count_get(struct sysctl *sy)
@@ -262,6 +282,7 @@ static struct sysctl nodes[] = {
     TIME("net.lock.held_us", "microseconds that it was held", held_ticks),
     TIME("net.lock.held_max_us", "microseconds of the longest hold", held_worst),
     NET_COUNT("net.lock.breaths", "times that a handler let others in", breaths),
+    NET_COUNT("net.tcp.again", "connections that were closed and begun anew", tcp_again),
     NET_COUNT("net.loop.packets", "packets from this machine to itself", loop_packets),
     NET_COUNT("net.loop.failures", "times that their lwp was not to be made", loop_failures),
 };

@@ -408,6 +408,25 @@ def test_a_thousand_at_once_and_one_who_does_not_read(boot):
         assert m.poweroff() == 0
 
 
+def test_a_port_is_used_again_while_the_server_remembers_it(boot):
+    """The server closes first, so the connection is in TIME_WAIT there, for two minutes, and here
+    it is not: nothing keeps the client from taking the same port for the next."""
+    with Host() as host:
+        m = boot(**host.options)
+        host.join(m)
+        for n in range(3):
+            s = host.inside(socket.socket)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((host.OWN, 40000))
+            s.settimeout(60)
+            s.connect((host.ADDR, 80))
+            s.sendall(b'GET /pattern?bytes=1000 HTTP/1.1\r\n' + HOST + b'Connection: close\r\n\r\n')
+            with s, s.makefile('rb') as answer:     # to its end, so that the server closes first
+                assert answer.read().endswith(pattern(1000))
+            assert m.sysctl('net.tcp.again') == n
+        assert m.poweroff() == 0
+
+
 # ---------------------------------------------------------------- the browser
 
 def chromium():

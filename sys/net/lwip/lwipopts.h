@@ -106,6 +106,14 @@
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
 #define SO_REUSE 1
 
+/* A connection that we closed first is remembered for two minutes, and the other end may want its
+ * port again meanwhile; see net_tcp_again(). */
+struct tcp_pcb;
+struct tcp_hdr;
+signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                             \
+	((pcb)->state == TIME_WAIT ? net_tcp_again(pcb, hdr) : ERR_OK)
+
 /* Counts: `netstat -s`. */
 #define LWIP_STATS 1
 #define LWIP_STATS_LARGE 1
