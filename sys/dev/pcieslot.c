@@ -497,11 +497,7 @@ static int initialise(void)
 	if (error != 0)
 		return error;
 	mutex_init(&slots_lock, "slots", IPL_NONE);
-	for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		error = sysctl_register(&nodes[i]);
-		if (error != 0)
-			kprintf("sysctl %s: %s\n", nodes[i].sy_name, errno_name(error));
-	}
+	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	return 0;
 }
 
