@@ -102,6 +102,16 @@ void net_text(const struct ip_addr *addr, char out[NET_ADDR_MAX]);
 /* net_errno - an errno for lwIP's err_t. Any context. */
 int net_errno(int err);
 
+/* net_room - bytes that a connection may queue for sending now: what tcp_sndbuf() says, or less
+ * when memory is short. 0: later; who asks tries again when something was acknowledged, and in
+ * tcp_poll(). net_relieve - when memory is short, let go of connections that take nothing; after
+ * tcp_tmr(), outside of all callbacks. Both with the core lock held. net_room_init - its
+ * sysctls. */
+struct tcp_pcb;
+uint32_t net_room(const struct tcp_pcb *pcb);
+void net_relieve(void);
+void net_room_init(void);
+
 /* net_services_start - echo, discard and chargen listen. net_iperf_start - so does iperf 3's port.
  * Thread context; may block. */
 void net_services_start(void);

@@ -9,10 +9,10 @@
  *
  * Nobody is waited for without end. What is bounded: connections (net.http.max), the bytes of a
  * request (http_parse.h) and the seconds that it may take, bytes received and not yet looked at
- * (AHEAD; above it lwIP keeps the piece and closes the window), bytes queued and not acknowledged
- * (TCP's own buffer), and the seconds without progress in either direction. A refusal closes the
- * connection, since what follows cannot be told apart; before that it lingers, reading and
- * throwing away, because a reset would overtake the answer (RFC 9112, 9.6).
+ * (AHEAD, in AHEAD_BUFS buffers; above it lwIP keeps the piece and closes the window), bytes queued
+ * and not acknowledged (room.c), and the seconds without progress in either direction. A refusal
+ * closes the connection, since what follows cannot be told apart; before that it lingers, reading
+ * and throwing away, because a reset would overtake the answer (RFC 9112, 9.6).
  *
  * Contexts: callbacks of lwIP, and http_channel_send()'s lwp. Lock: the core lock. Not for:
  * what the answers are. Read next: http_answer.c, http_channel.c.
@@ -29,6 +29,7 @@
 #include <ithaca/sysctl.h>
 
 #define AHEAD 8192                 /* bytes received while something else goes on */
+#define AHEAD_BUFS 8               /* buffers of cards that they may lie in */
 #define CONNS_MAX 1200             /* unless net.http.max says otherwise */
 #define PIECE 32768                /* bytes that are queued at once */
 #define REQUEST_NS (10 * NS_PER_S) /* for a request, once it has begun */
@@ -119,7 +120,7 @@ static bool queue(struct http_conn *hc)
 
 	if (hc->hc_head_at < hc->hc_head_len) {
 		n = hc->hc_head_len - hc->hc_head_at;
-		if (tcp_sndbuf(pcb) < n ||
+		if (net_room(pcb) < n ||
 		    tcp_write(pcb, hc->hc_head + hc->hc_head_at, (u16_t)n,
 			TCP_WRITE_FLAG_COPY | (hc->hc_left > 0 ? TCP_WRITE_FLAG_MORE : 0)) !=
 			ERR_OK)
@@ -130,7 +131,7 @@ static bool queue(struct http_conn *hc)
 		n = hc->hc_left < PIECE ? hc->hc_left : PIECE;
 		if (hc->hc_turn > 0 && n > hc->hc_turn - hc->hc_turn_at)
 			n = hc->hc_turn - hc->hc_turn_at;
-		room = tcp_sndbuf(pcb);
+		room = net_room(pcb);
 		if (n > room)
 			n = room;
 		if (n == 0 ||
@@ -326,7 +327,7 @@ static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		}
 		return turned(hc);
 	}
-	if (hc->hc_in != NULL && hc->hc_in->tot_len > AHEAD)
+	if (hc->hc_in != NULL && (hc->hc_in->tot_len > AHEAD || pbuf_clen(hc->hc_in) > AHEAD_BUFS))
 		return ERR_MEM; /* it comes again */
 	/* A request has its time from its first byte on, a body from its last. */
 	if (hc->hc_state == HTTP_BODY ||

@@ -12,7 +12,8 @@
  * such services, brought together by a forged address, would talk for ever (CERT CA-1996-01); and
  * chargen answers with no more than 512 bytes.
  *
- * A connection that is silent for KEEP_IDLE seconds is asked whether it is still there.
+ * A connection that is silent for KEEP_IDLE seconds is asked whether it is still there. How much
+ * may be queued for one who does not read is room.c's to say.
  *
  * Contexts: callbacks of lwIP, the core lock held. Lock: the core lock. Not for: programs of their
  * own, which have files of their own. Read next: pcap.c, iperf.c.
@@ -114,7 +115,9 @@ static err_t tcp_echo_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t
 	(void)err;
 	if (p == NULL)
 		return finish(pcb);
+	/* With nothing queued it may be as long as it is, or it would come again for ever. */
 	if (tcp_sndbuf(pcb) < p->tot_len ||
+	    (tcp_sndqueuelen(pcb) > 0 && net_room(pcb) < p->tot_len) ||
 	    tcp_sndqueuelen(pcb) + 2u * pbuf_clen(p) > TCP_SND_QUEUELEN)
 		return ERR_MEM; /* it comes again */
 	for (q = p; q != NULL; q = q->next) {
@@ -152,12 +155,12 @@ static err_t tcp_discard_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, er
 static void chargen_fill(struct tcp_pcb *pcb)
 {
 	size_t at = (size_t)(uintptr_t)pcb->callback_arg;
-	size_t n;
+	size_t n, room;
 
-	while (tcp_sndbuf(pcb) > 0 && tcp_sndqueuelen(pcb) + 4u < TCP_SND_QUEUELEN) {
+	while ((room = net_room(pcb)) > 0 && tcp_sndqueuelen(pcb) + 4u < TCP_SND_QUEUELEN) {
 		n = TEXT - at;
-		if (n > tcp_sndbuf(pcb))
-			n = tcp_sndbuf(pcb);
+		if (n > room)
+			n = room;
 		if (tcp_write(pcb, text + at, (u16_t)n, TCP_WRITE_FLAG_MORE) != ERR_OK)
 			break;
 		chargen_bytes += n;
@@ -262,6 +265,7 @@ void net_services_start(void)
 	err_t err = ERR_OK;
 
 	make_text();
+	net_room_init();
 	http_start();
 	net_enter();
 	err |= listen_udp(PORT_ECHO, udp_echo);

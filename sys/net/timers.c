@@ -52,7 +52,13 @@ static struct timer {
 };
 #define TIMERS (sizeof(timers) / sizeof(timers[0]))
 
-static struct timer tcp_timer = {.ti_ms = TCP_TMR_INTERVAL, .ti_fn = tcp_tmr};
+static void tcp_times(void)
+{
+	tcp_tmr();
+	net_relieve();
+}
+
+static struct timer tcp_timer = {.ti_ms = TCP_TMR_INTERVAL, .ti_fn = tcp_times};
 static bool tcp_armed; /* under the core lock: the callout is pending, or the row is due */
 static bool started;   /* same */
 static struct softint *softint;

@@ -28,8 +28,8 @@
 #define mem_clib_free net_free
 #define MEMP_MEM_MALLOC 0
 #define MEM_ALIGNMENT 16
-#define MEMP_NUM_PBUF 2048
-#define PBUF_POOL_SIZE 8 /* nothing but odd paths uses them: frames come in the cards' buffers */
+#define MEMP_NUM_PBUF 20480 /* each piece that is sent and not copied, of all connections */
+#define PBUF_POOL_SIZE 8    /* nothing but odd paths uses them: frames come in the cards' buffers */
 #define MEMP_NUM_RAW_PCB 16
 #define MEMP_NUM_UDP_PCB 64
 #define MEMP_NUM_TCP_PCB 2048
