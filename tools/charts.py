@@ -269,6 +269,73 @@ def draw_queues(results, _shown):
     return fig
 
 
+def by_queues(ax, results, figure, lines):
+    """A line for each (model, label, style) whose figure was measured; were there any?"""
+    some = False
+    for model, label, style in lines:
+        ys = [results.get(model, figure.format(f'{n} queue{"s" * (n > 1)}')) for n in CPUS]
+        if None not in ys:
+            some = True
+            ax.plot(CPUS, ys, marker='o', markersize=4, label=label, **style)
+    ax.set_xscale('log', base=2)
+    plain_log(ax.xaxis)
+    ax.set_xticks(CPUS)
+    ax.yaxis.set_major_formatter(FuncFormatter(thousands))
+    ax.set_ylim(bottom=0)
+    return some
+
+
+def beside_lines(results, shown):
+    """Ours, and of Linux's machines those that were measured."""
+    colors = {'linux': GREY, 'linux-lean': SKY, 'linux-rt': ORANGE}
+    return [('beside', 'ours', {'color': BLUE}),
+            *((m, shown[m], {'color': colors[m]}) for m in results.peers if m in colors)]
+
+
+def by_card(results, rows, extra, height):
+    """A row of the chart for each (title, figure, label of y), a column for each card."""
+    fig, axes = plt.subplots(len(rows), 2, squeeze=False, sharex=True, sharey='row',
+                             figsize=(8, height))
+    some = False
+    for line, (title, figure, label) in zip(axes, rows):
+        line[0].set_ylabel(label)
+        for ax, card in zip(line, ('igb', 'virtio-net-pci')):
+            some |= by_queues(ax, results, f'{card}, {{}}: {figure}', extra[figure])
+            ax.set_title(f'{card}: {title}')
+    for ax in axes[-1]:
+        ax.set_xlabel('CPUs, and queues')
+    if not some:
+        plt.close(fig)
+        return None
+    fig.tight_layout(rect=(0, 0.35 / height, 1, 1))
+    handles = {}
+    for ax in axes.flat:
+        handles.update({text: line for line, text in zip(*ax.get_legend_handles_labels())})
+    fig.legend(handles.values(), handles.keys(), loc='lower center', ncol=4)
+    return fig
+
+
+def draw_beside(results, shown):
+    """Rates by queues, ours and Linux's in one run."""
+    udp, tcp, raw = ('UDP echo, datagrams a second', 'TCP echo, KiB a second',
+                     'driver alone, frames a second')
+    lines = beside_lines(results, shown)
+    return by_card(results, (('UDP echo', udp, 'datagrams a second'),
+                             ('TCP echo', tcp, 'KiB a second'),
+                             ('driver alone', raw, 'frames a second')),
+                   {udp: lines, tcp: lines, raw: lines}, 7.6)
+
+
+def draw_queuecost(results, shown):
+    """All instructions by queues, ours and Linux's in one run."""
+    udp, tcp = ('UDP echo, 64 at once, all instructions a packet',
+                'TCP echo, all instructions a KiB')
+    lines = beside_lines(results, shown)
+    return by_card(results, (('UDP echo', udp, 'instructions a datagram'),
+                             ('TCP echo', tcp, 'instructions a KiB')),
+                   {udp: lines, tcp: lines}, 5.4)
+
+
 def draw(results, shown, folder):
     """All charts, into the folder; the names of those that there are."""
     names = []

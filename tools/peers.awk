@@ -70,21 +70,24 @@ function same(name, theirs, label) {
 
 # rate_row LABEL FIGURE BY: one line of rates, or of shares of a thousand (BY 10: in percent).  More
 # is better here, so it is ours that is a multiple of theirs.
-function rate_row(label, name, by,   m, ours, some, line) {
-	ours = some = value("handoff", "rate/" name)
+function rate_row(label, name, by) {
+	rates_of(label, "rate/" name, by)
+}
+
+function rates_of(label, key, by,   m, ours, some, line) {
+	ours = some = value("handoff", key)
 	line = sprintf("%-42s %7s %7s ", label, "", rate_number(ours, by))
 	for (m = 1; m <= 5; m++) {
-		some = some value(machine[m], "rate/" name)
-		line = line sprintf(" %7s", rate_number(value(machine[m], "rate/" name), by))
+		some = some value(machine[m], key)
+		line = line sprintf(" %7s", rate_number(value(machine[m], key), by))
 	}
 	if (some == "")
 		return
 	if (heading != "")
 		print heading
 	heading = ""
-	printf "%s  %7s %7s %7s\n", line, times(ours, value("linux", "rate/" name)),
-		times(ours, value("linux-lean", "rate/" name)),
-		times(ours, value("linux-rt", "rate/" name))
+	printf "%s  %7s %7s %7s\n", line, times(ours, value("linux", key)),
+		times(ours, value("linux-lean", key)), times(ours, value("linux-rt", key))
 }
 
 function rate_number(v, by) {
@@ -108,6 +111,27 @@ function network(card,   way, n, i) {
 	title(card ": context switches a packet")
 	for (i = 1; i <= n; i++)
 		same("net/" card ": " way[i] ", context switches a packet", "", way[i])
+}
+
+# queues CARD: 1 to 8 CPUs with a queue each, counted and by the clock.
+function queues(card,   rate, n, i, r) {
+	split("driver alone, frames a second;UDP echo, datagrams a second;" \
+		"UDP echo by one CPU, datagrams a second;TCP echo, KiB a second", rate, ";")
+	title("\n" card ", a queue a CPU: instructions, all of them")
+	for (n = 1; n <= 8; n *= 2) {
+		i = "net/" card ", " n " queue" (n > 1 ? "s" : "") ": "
+		same(i "UDP echo, 64 at once, all instructions a packet", "", n ": UDP echo, a packet")
+	}
+	for (n = 1; n <= 8; n *= 2) {
+		i = "net/" card ", " n " queue" (n > 1 ? "s" : "") ": "
+		same(i "TCP echo, all instructions a KiB", "", n ": TCP echo, a KiB")
+	}
+	title(card ", a queue a CPU, by the wall's clock; here ours is the multiple")
+	for (r = 1; r <= 4; r++)
+		for (n = 1; n <= 8; n *= 2) {
+			i = "net/" card ", " n " queue" (n > 1 ? "s" : "") ": "
+			rates_of(n ": " rate[r], i rate[r], 1)
+		}
 }
 
 function calibrations(   m, v) {
@@ -188,6 +212,8 @@ END {
 		"fire, whole loss (hrtimer, in interrupt)")
 	network("igb")
 	network("virtio-net-pci")
+	queues("igb")
+	queues("virtio-net-pci")
 	rates()
 	calibrations()
 }

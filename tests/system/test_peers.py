@@ -54,6 +54,7 @@ def figure(model, group, name, median, unit='instructions'):
                       separators=(',', ':'))
 
 
+A_PACKET = 'UDP echo, 64 at once, all instructions a packet'
 SAMPLE = [
     figure('handoff', 'intr', 'whole loss, threaded handler (acct)', 200),
     figure('handoff', 'intr', 'whole loss, threaded handler', 160),
@@ -73,6 +74,11 @@ SAMPLE = [
     figure('linux', 'calibration', 'loop of 200000 instructions', 200004, 'ticks'),
     figure('linux', 'nobody', 'knows this one', 7),
     'Linux may say this between them',
+    figure('handoff', 'net', 'igb, 2 queues: UDP echo, datagrams a second', 60000, '1/s'),
+    figure('handoff', 'net', f'igb, 2 queues: {A_PACKET}', 2900),
+    figure('linux', 'net', 'igb, 2 queues: UDP echo, datagrams a second', 20000, '1/s'),
+    figure('linux', 'net', 'igb, 2 queues: UDP echo, datagrams a second', 15000, '1/s'),
+    figure('linux', 'net', f'igb, 2 queues: {A_PACKET}', 11600),
 ]
 
 
@@ -117,6 +123,15 @@ def test_of_rates_the_better_counts_and_the_ratio_is_ours(table):
         ['500000', '100000', '-', '-', '-', '-', '5.0', '-', '-']
     assert found['threaded, in percent of direct'] == \
         ['90', '25', '-', '-', '-', '-', '3.6', '-', '-']
+
+
+def test_queues_have_a_line_for_each_number(table):
+    found = rows(table)
+    assert found['2: UDP echo, a packet'] == \
+        ['2900', '2900', '11600', '-', '-', '-', '-', '4.0', '-', '-']
+    assert found['2: UDP echo, datagrams a second'] == \
+        ['60000', '20000', '-', '-', '-', '-', '3.0', '-', '-']
+    assert '4: UDP echo, a packet' not in table
 
 
 def test_what_nobody_measured_has_no_line(table):
