@@ -89,7 +89,7 @@ static bool options(int argc, char **argv, struct options *op)
 	return i + 1 == argc ? true : (shell_usage(), false);
 }
 
-static void answer(const char *addr, const struct net_ping *np, struct tally *ta)
+static void answer(const struct net_ping *np, struct tally *ta)
 {
 	char time[SHELL_TIME_SIZE];
 
@@ -100,8 +100,9 @@ static void answer(const char *addr, const struct net_ping *np, struct tally *ta
 	if (np->np_ns > ta->most)
 		ta->most = np->np_ns;
 	ta->wrong += np->np_wrong;
-	tty_printf("%u bytes from %s: seq=%u ttl=%u time=%s%s\n", np->np_bytes, addr, np->np_seq,
-	    np->np_ttl, shell_time(np->np_ns, time), np->np_wrong ? " NOT WHAT WAS SENT" : "");
+	tty_printf("%u bytes from %s: seq=%u ttl=%u time=%s%s\n", np->np_bytes, np->np_from,
+	    np->np_seq, np->np_ttl, shell_time(np->np_ns, time),
+	    np->np_wrong ? " NOT WHAT WAS SENT" : "");
 }
 
 static void summary(const char *addr, const struct tally *ta)
@@ -131,7 +132,7 @@ static bool one(const char *addr, const struct options *op, unsigned seq, struct
 		return false;
 	ta->sent++;
 	if (*error == 0)
-		answer(addr, &np, ta);
+		answer(&np, ta);
 	else if (*error == ETIMEDOUT)
 		tty_printf("no answer from %s: seq=%u\n", addr, seq);
 	else if (*error != EHOSTUNREACH && *error != ENETDOWN && *error != ENOMEM)

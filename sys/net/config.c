@@ -21,25 +21,10 @@
 
 #define PATIENCE (10 * NS_PER_MS) /* between two looks for an address */
 
-/* find - with the lock held. */
-static struct netif *find(const char *name)
-{
-	struct netif *netif;
-	const struct nic *nic;
-
-	NETIF_FOREACH(netif)
-	{
-		nic = net_card_of(netif);
-		if (strcmp(nic != NULL ? nic->nic_name : "lo", name) == 0)
-			return netif;
-	}
-	return NULL;
-}
-
-/* find_card - the same, of those that can be changed; an errno, or 0. */
+/* find_card - an interface of those that can be changed, with the lock held; an errno, or 0. */
 static int find_card(const char *name, struct netif **out)
 {
-	*out = find(name);
+	*out = net_netif(name);
 	if (*out == NULL)
 		return ENXIO;
 	return net_card_of(*out) != NULL ? 0 : EOPNOTSUPP;
@@ -58,6 +43,8 @@ static const char *state6(u8_t state)
 
 static void show_addresses(struct netif *netif, struct net_if *ni)
 {
+	char text[NET_ADDR_MAX], *zone;
+
 	if (!ip4_addr_isany(netif_ip4_addr(netif))) {
 		ip4addr_ntoa_r(netif_ip4_addr(netif), ni->ni_addr, sizeof(ni->ni_addr));
 		ip4addr_ntoa_r(netif_ip4_netmask(netif), ni->ni_mask, sizeof(ni->ni_mask));
@@ -67,7 +54,11 @@ static void show_addresses(struct netif *netif, struct net_if *ni)
 	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES && i < NET_ADDRS6; i++) {
 		if (ip6_addr_isinvalid(netif_ip6_addr_state(netif, i)))
 			continue;
-		net_text(netif_ip_addr6(netif, i), ni->ni_addr6[i]);
+		net_text(netif_ip_addr6(netif, i), text);
+		zone = strchr(text, '%'); /* whose it is, is said already */
+		if (zone != NULL)
+			*zone = '\0';
+		(void)kstrlcpy(ni->ni_addr6[i], text, sizeof(ni->ni_addr6[i]));
 		ni->ni_state6[i] = state6(netif_ip6_addr_state(netif, i));
 	}
 }
@@ -124,7 +115,7 @@ static void set_up(const char *name, bool up)
 	struct netif *netif;
 
 	net_enter();
-	netif = find(name);
+	netif = net_netif(name);
 	if (netif != NULL && up)
 		netif_set_up(netif);
 	else if (netif != NULL)
@@ -276,11 +267,13 @@ unsigned net_names(char out[][NET_ADDR_MAX], unsigned max)
 int net_names_set(const char *addr)
 {
 	ip_addr_t a;
+	int error = 0;
 
-	if (ipaddr_aton(addr, &a) == 0 || ip_addr_isany(&a))
-		return EINVAL;
 	net_enter();
-	dns_setserver(0, &a);
+	if (!net_addr(addr, &a) || ip_addr_isany(&a))
+		error = EINVAL;
+	else
+		dns_setserver(0, &a);
 	net_exit();
-	return 0;
+	return error;
 }

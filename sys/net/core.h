@@ -95,9 +95,15 @@ size_t net_tap_take(struct net_tap *tap, struct net_frame *nf, void *buf, size_t
 	}
 uint64_t net_count_get(struct sysctl *sy);
 
-/* net_text - an address as text, IPv6 as RFC 5952 has it (lower case). Any context. */
+/* net_text - an address as text, "10.0.2.15" or "fe80::1%igb0"; net_addr - the address that a text
+ * is; of one of the link without a zone, at the default interface; false: none, or no such zone.
+ * net_netif - the interface of that name, NULL: none; net_netif_name - its name. All with the lock
+ * held. */
 struct ip_addr;
 void net_text(const struct ip_addr *addr, char out[NET_ADDR_MAX]);
+bool net_addr(const char *text, struct ip_addr *out);
+struct netif *net_netif(const char *name);
+const char *net_netif_name(const struct netif *netif);
 
 /* net_errno - an errno for lwIP's err_t. Any context. */
 int net_errno(int err);

@@ -154,14 +154,6 @@ int atoi(const char *s)
 	return n;
 }
 
-void net_text(const ip_addr_t *addr, char out[NET_ADDR_MAX])
-{
-	ipaddr_ntoa_r(addr, out, NET_ADDR_MAX);
-	for (char *c = out; *c != '\0' && *c != '%'; c++)
-		if (*c >= 'A' && *c <= 'F')
-			*c += 'a' - 'A';
-}
-
 int net_errno(int err)
 {
 	switch (err) {

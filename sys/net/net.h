@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * net.h - the network as commands and programs see it: interfaces, connections, counts, names,
- * pings. Addresses are text here ("10.0.2.15", "fe80::1%ig0"); nothing of lwIP shows.
+ * pings. Addresses are text here ("10.0.2.15", "fe80::1%igb0"); nothing of lwIP shows.
  *
  * Rules: all functions are for lwps; they take the core lock and may block. Names of interfaces are
  * those of their cards ("igb0"), and "lo".
@@ -99,15 +99,16 @@ unsigned net_pools(struct net_pool *out, unsigned max);
 int net_resolve(const char *name, int family, char out[NET_ADDR_MAX], bool (*stop)(void));
 
 struct net_ping {
-	const char *np_to;     /* in: an address */
-	uint32_t np_size;      /* in: bytes of data */
-	uint16_t np_seq;       /* in */
-	uint64_t np_limit_ns;  /* in: how long to wait */
-	bool (*np_stop)(void); /* in: asked now and then; NULL: nobody to ask */
-	uint64_t np_ns;        /* out: there and back */
-	uint32_t np_bytes;     /* out: of data that came back */
-	uint8_t np_ttl;        /* out */
-	bool np_wrong;         /* out: it was not what was sent */
+	const char *np_to;          /* in: an address */
+	uint32_t np_size;           /* in: bytes of data */
+	uint16_t np_seq;            /* in */
+	uint64_t np_limit_ns;       /* in: how long to wait */
+	bool (*np_stop)(void);      /* in: asked now and then; NULL: nobody to ask */
+	uint64_t np_ns;             /* out: there and back */
+	uint32_t np_bytes;          /* out: of data that came back */
+	char np_from[NET_ADDR_MAX]; /* out: who answered; of a group, the first */
+	uint8_t np_ttl;             /* out */
+	bool np_wrong;              /* out: it was not what was sent */
 };
 /* net_ping - one echo request, and its answer: 0; ETIMEDOUT: none; EAGAIN: stopped; EINVAL: no
  * address; EMSGSIZE: above NET_PING_MAX; EHOSTUNREACH: no way there; ENOMEM. */

@@ -67,7 +67,6 @@ static u8_t received(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_ad
 	unsigned at;
 
 	(void)pcb;
-	(void)from;
 	at = pi->pi_six ? IP6_HLEN : IPH_HL_BYTES((const struct ip_hdr *)p->payload);
 	if (pi->pi_done || pbuf_copy_partial(p, &echo, sizeof(echo), (u16_t)at) != sizeof(echo))
 		return 0;
@@ -77,6 +76,7 @@ static u8_t received(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_ad
 	pi->pi_np->np_ns = clock_ns() - pi->pi_sent;
 	pi->pi_np->np_ttl = pi->pi_six ? IP6H_HOPLIM((const struct ip6_hdr *)p->payload)
 				       : IPH_TTL((const struct ip_hdr *)p->payload);
+	net_text(from, pi->pi_np->np_from);
 	compare(pi->pi_np, p, at + HEADER);
 	pi->pi_done = true;
 	net_wake(&pi->pi_cv);
@@ -130,9 +130,13 @@ int net_ping(struct net_ping *np)
 	struct ping pi = {.pi_np = np, .pi_seq = lwip_htons(np->np_seq)};
 	struct raw_pcb *pcb;
 	ip_addr_t to;
+	bool found;
 	int error;
 
-	if (ipaddr_aton(np->np_to, &to) == 0)
+	net_enter();
+	found = net_addr(np->np_to, &to);
+	net_exit();
+	if (!found)
 		return EINVAL;
 	pi.pi_six = IP_IS_V6(&to);
 	if (np->np_size > NET_PING_MAX - (pi.pi_six ? IP6_HLEN - IP_HLEN : 0))

@@ -85,16 +85,18 @@ static int ask(struct question *qu, const char *name, u8_t type, bool (*stop)(vo
 int net_resolve(const char *name, int family, char out[NET_ADDR_MAX], bool (*stop)(void))
 {
 	struct question *qu;
+	bool is_address;
 	ip_addr_t a;
 	int error;
 
-	if (ipaddr_aton(name, &a) != 0) {
-		if (family != 0 && (family == 6) != (IP_IS_V6(&a) != 0))
-			return EINVAL;
+	net_enter();
+	is_address = net_addr(name, &a);
+	if (is_address)
 		net_text(&a, out);
-		return 0;
-	}
-	if (name[0] == '\0' || strlen(name) >= DNS_MAX_NAME_LENGTH)
+	net_exit();
+	if (is_address)
+		return family != 0 && (family == 6) != (IP_IS_V6(&a) != 0) ? EINVAL : 0;
+	if (name[0] == '\0' || strlen(name) >= DNS_MAX_NAME_LENGTH || strchr(name, ':') != NULL)
 		return EINVAL;
 	qu = kmem_alloc(sizeof(*qu));
 	if (qu == NULL)

@@ -27,13 +27,13 @@
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/stats.h>
 
-#define SHARES 8      /* of what is free a connection may have one */
-#define KEPT 16       /* one in so many of all is for those that have nothing queued */
-#define ENOUGH 4      /* one in so many free is */
-#define SHUT 3        /* probes of a window that is shut */
-#define RETRIES 4     /* of the oldest segment */
-#define SHED_MAX 16   /* let go of at a time */
-#define HEAP_SEG 1600 /* bytes of the heap that a segment takes, its data copied */
+#define SHARES 8                 /* of what is free a connection may have one */
+#define KEPT 16                  /* one in so many of all is for those that have nothing queued */
+#define ENOUGH 4                 /* one in so many free is */
+#define SHUT 3                   /* probes of a window that is shut */
+#define RETRIES 4                /* of the oldest segment */
+#define SHED_MAX 16              /* let go of at a time */
+#define HEAP_SEG (TCP_MSS + 140) /* bytes of the heap for a segment, its data copied */
 
 static uint64_t shed; /* (n) the core lock */
 
