@@ -146,6 +146,10 @@ static int failed(const char *name, int error)
 		return shell_error("%s: cannot do that", name);
 	case EINVAL:
 		return shell_error("%s: no such address, or no address at all", name);
+	case ERANGE:
+		return shell_error("%s: not an address that one machine may have", name);
+	case EHOSTUNREACH:
+		return shell_error("%s: no gateway, or none within its network", name);
 	case ENOSPC:
 		return shell_error("%s: has as many IPv6 addresses as there is room for, %u", name,
 		    NET_ADDRS6);
@@ -206,7 +210,9 @@ static int moderate(const char *name, const char *text)
 	error = nic->nic_ops->no_moderate != NULL ? nic->nic_ops->no_moderate(nic, (unsigned)us)
 						  : EOPNOTSUPP;
 	nic_release(nic);
-	return failed(name, error);
+	return error == ERANGE
+	    ? shell_error("%s: %llu us: more than the card can", name, (unsigned long long)us)
+	    : failed(name, error);
 }
 
 static int reset(const char *name)
@@ -243,7 +249,9 @@ static int change(const char *name, int argc, char **argv)
 	if (strcmp(what, "dhcp") == 0 && argc == 2 && strcmp(argv[1], "off") == 0)
 		return failed(name, net_if_dhcp(name, false));
 	if (strcmp(what, "del") == 0 && argc == 2)
-		return failed(name, net_if_del6(name, argv[1]));
+		return failed(name, net_if_del(name, argv[1]));
+	if (strcmp(what, "default") == 0 && argc == 1)
+		return failed(name, net_if_default(name));
 	if (strcmp(what, "moderate") == 0 && argc == 2)
 		return moderate(name, argv[1]);
 	if (strcmp(what, "wait") == 0 && argc == 2)
@@ -268,8 +276,8 @@ static int cmd_ifconfig(int argc, char **argv)
 
 static void complete(struct line_editor *le, int arg, char **argv)
 {
-	static const char *const words[] = {"del", "dhcp", "down", "moderate", "reset", "up",
-	    "wait"};
+	static const char *const words[] = {"default", "del", "dhcp", "down", "moderate", "reset",
+	    "up", "wait"};
 	struct net_if *ni;
 	unsigned n;
 
@@ -291,13 +299,15 @@ static void complete(struct line_editor *le, int arg, char **argv)
 const struct shell_cmd shell_net_cmds[] = {
     {"ifconfig",
 	"[-v] [IF] | IF up | IF down | IF dhcp [off] |\n"
-	"                IF ADDR/LEN [GATEWAY] | IF del ADDR6 |\n"
+	"                IF ADDR/LEN [GATEWAY] | IF del ADDR | IF default |\n"
 	"                IF moderate US|adaptive | IF reset | IF wait SECONDS",
 	"the network's interfaces: what they are, and changes",
 	"  -v        with the queues of each card, and what its driver says\n"
 	"  up, down  start and stop it; connections wait meanwhile\n"
 	"  dhcp      ask for an address, as the first card does by itself; off: give it back\n"
 	"  ADDR/LEN  a fixed IPv4 address, 10.0.2.15/24; or one more of IPv6\n"
+	"  del       give up an address, of either version\n"
+	"  default   what is for no network of ours goes out there, while it has a gateway\n"
 	"  moderate  least time between two interrupts of a queue, in microseconds\n"
 	"  reset     have the card begin anew\n"
 	"  wait      until it has a link and an IPv4 address\n",

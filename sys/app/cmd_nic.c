@@ -20,6 +20,7 @@
  */
 #include "app/shell.h"
 #include "dev/nic.h"
+#include "net/net.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <ithaca/print.h>
@@ -303,9 +304,9 @@ static int with_card(struct nic *nic, const char *verb, int argc, char **argv)
 		if (nic->nic_ops->no_describe != NULL)
 			nic->nic_ops->no_describe(nic, tty_printf);
 	} else if (strcmp(verb, "up") == 0) {
-		error = nic_up(nic);
+		error = net_if_up(nic->nic_name, true); /* with its interface, if it has one */
 	} else if (strcmp(verb, "down") == 0) {
-		nic_down(nic);
+		error = net_if_up(nic->nic_name, false);
 	} else if (strcmp(verb, "reset") == 0) {
 		error = nic->nic_ops->no_reset(nic);
 	} else {

@@ -162,6 +162,17 @@ int net_if_dhcp(const char *name, bool on)
 	return error;
 }
 
+/* may_have - is that, with this mask, the address of one machine? */
+static bool may_have(const ip4_addr_t *a, const ip4_addr_t *m)
+{
+	uint32_t addr = lwip_ntohl(ip4_addr_get_u32(a)), mask = lwip_ntohl(ip4_addr_get_u32(m));
+
+	if (addr >> 24 == 0 || addr >> 24 == 127 || addr >> 24 >= 224)
+		return false;
+	/* A link of two has neither a network's address nor a broadcast (RFC 3021). */
+	return ~mask <= 1 || ((addr & ~mask) != 0 && (addr | mask) != UINT32_MAX);
+}
+
 int net_if_static(const char *name, const char *addr, const char *mask, const char *gateway)
 {
 	ip4_addr_t a, m, g;
@@ -170,9 +181,14 @@ int net_if_static(const char *name, const char *addr, const char *mask, const ch
 
 	ip4_addr_set_zero(&g);
 	if (ip4addr_aton(addr, &a) == 0 || ip4addr_aton(mask, &m) == 0 ||
-	    !ip4_addr_netmask_valid(ip4_addr_get_u32(&m)) || ip4_addr_ismulticast(&a) ||
+	    !ip4_addr_netmask_valid(ip4_addr_get_u32(&m)) ||
 	    (gateway != NULL && ip4addr_aton(gateway, &g) == 0))
 		return EINVAL;
+	if (!may_have(&a, &m))
+		return ERANGE;
+	if (gateway != NULL &&
+	    (!may_have(&g, &m) || !ip4_addr_netcmp(&a, &g, &m) || ip4_addr_cmp(&a, &g)))
+		return EHOSTUNREACH;
 	net_enter();
 	error = find_card(name, &netif);
 	if (error == 0) {
@@ -190,8 +206,10 @@ int net_if_add6(const char *name, const char *addr)
 	s8_t index;
 	int error;
 
-	if (ip6addr_aton(addr, &a) == 0 || ip6_addr_ismulticast(&a) || ip6_addr_isany(&a))
+	if (ip6addr_aton(addr, &a) == 0)
 		return EINVAL;
+	if (ip6_addr_ismulticast(&a) || ip6_addr_isany(&a) || ip6_addr_isloopback(&a))
+		return ERANGE;
 	net_enter();
 	error = find_card(name, &netif);
 	if (error == 0) {
@@ -205,25 +223,44 @@ int net_if_add6(const char *name, const char *addr)
 	return error;
 }
 
-int net_if_del6(const char *name, const char *addr)
+/* del6, del4 - with the lock held. */
+static int del6(struct netif *netif, const char *addr)
 {
-	struct netif *netif;
 	ip6_addr_t a;
 	s8_t index;
-	int error;
 
 	if (ip6addr_aton(addr, &a) == 0)
 		return EINVAL;
+	ip6_addr_assign_zone(&a, IP6_UNICAST, netif);
+	index = netif_get_ip6_addr_match(netif, &a);
+	if (index < 0)
+		return ENOENT;
+	netif_ip6_addr_set_state(netif, index, IP6_ADDR_INVALID);
+	return 0;
+}
+
+static int del4(struct netif *netif, const char *addr)
+{
+	ip4_addr_t a;
+
+	if (ip4addr_aton(addr, &a) == 0)
+		return EINVAL;
+	if (ip4_addr_isany_val(a) || !ip4_addr_cmp(&a, netif_ip4_addr(netif)))
+		return ENOENT;
+	dhcp_stop(netif); /* which gives a lease back */
+	netif_set_addr(netif, NULL, NULL, NULL);
+	return 0;
+}
+
+int net_if_del(const char *name, const char *addr)
+{
+	struct netif *netif;
+	int error;
+
 	net_enter();
 	error = find_card(name, &netif);
-	if (error == 0) {
-		ip6_addr_assign_zone(&a, IP6_UNICAST, netif);
-		index = netif_get_ip6_addr_match(netif, &a);
-		if (index < 0)
-			error = ENOENT;
-		else
-			netif_ip6_addr_set_state(netif, index, IP6_ADDR_INVALID);
-	}
+	if (error == 0)
+		error = strchr(addr, ':') != NULL ? del6(netif, addr) : del4(netif, addr);
 	net_exit();
 	return error;
 }

@@ -118,6 +118,10 @@ uint32_t net_room(const struct tcp_pcb *pcb);
 void net_relieve(void);
 void net_room_init(void);
 
+/* net_route_init - the default interface follows links, addresses and gateways from now on; after
+ * lwip_init(), with the lock held. */
+void net_route_init(void);
+
 /* net_services_start - echo, discard and chargen listen. net_iperf_start - so does iperf 3's port.
  * Thread context; may block. */
 void net_services_start(void);

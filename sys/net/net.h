@@ -45,14 +45,18 @@ struct net_if {
 unsigned net_ifs(struct net_if *out, unsigned max);
 
 /* net_if_up - up or down. net_if_dhcp - ask for an address, or stop. net_if_static - a fixed IPv4
- * address; gateway NULL: none. net_if_add6 - one more IPv6 address. net_if_del6 - one less.
- * ENXIO: no such interface; EOPNOTSUPP: not of lo; EINVAL: no address; ENOSPC: no room for one
- * more; ENOENT: it has not that one; ENOMEM; up: as nic_up(). */
+ * address; gateway NULL: none. net_if_add6 - one more IPv6 address. net_if_del - one less, of
+ * either version. net_if_default - the way out, while it has link and gateway. ENXIO: no such
+ * interface; EOPNOTSUPP: not of lo; EINVAL: no address; ERANGE: not one that an interface may have,
+ * as that of a group or a whole network; EHOSTUNREACH: the gateway is not in the address's network,
+ * or there is none; ENOSPC: no room for one more; ENOENT: it has not that one; ENOMEM; up: as
+ * nic_up(). */
 int net_if_up(const char *name, bool up);
 int net_if_dhcp(const char *name, bool on);
 int net_if_static(const char *name, const char *addr, const char *mask, const char *gateway);
 int net_if_add6(const char *name, const char *addr);
-int net_if_del6(const char *name, const char *addr);
+int net_if_del(const char *name, const char *addr);
+int net_if_default(const char *name);
 
 /* net_if_wait - until it has a link and an IPv4 address, at most `ns`: ETIMEDOUT; `stop`, unless
  * NULL, is asked now and then: EAGAIN. ENXIO, EOPNOTSUPP as above. */

@@ -153,6 +153,14 @@ def test_ipv6_by_advertisement(boot):
     m.ok(f'ifconfig {m.card} del fec0::77')
     assert 'fec0::77' not in m.ok('ifconfig')
     assert 'has no such address' in m.error(f'ifconfig {m.card} del fec0::77')
+    # One of the link is the default interface's, or of the interface that is named.
+    for addr in ('fe80::5054:ff:fe12:3456', f'fe80::5054:ff:fe12:3456%{m.card}'):
+        assert f'56 bytes from fe80::5054:ff:fe12:3456%{m.card}: seq' in \
+            m.ok(f'ping -c 1 -w 20000 {addr}')
+    assert 'neither a name nor an address' in m.error('ping -c 1 fe80::1%igb7')
+    assert 'neither a name nor an address' in m.error(f'ping -c 1 fec0::2%{m.card}')
+    m.ok(f'host -s fe80::3%{m.card}')
+    assert f'server fe80::3%{m.card}' in m.ok('host -s')
     assert m.poweroff() == 0
 
 
@@ -169,8 +177,63 @@ def test_a_fixed_address_down_and_up(boot):
     m.ok(f'ifconfig {m.card} up')
     m.ok(f'ifconfig {m.card} wait 60')
     m.ok('ping -c 1 -w 20000 10.0.2.2')
+    m.ok(f'nic down {m.card}')          # the interface goes with its card, and comes
+    assert re.search(rf'^{m.card}: down', m.ok('ifconfig'), re.M)
+    m.ok(f'nic up {m.card}')
+    m.ok(f'ifconfig {m.card} wait 60')
+    m.ok('ping -c 1 -w 20000 10.0.2.2')
     m.ok(f'ifconfig {m.card} dhcp')
     settle(m, lambda: 'inet 10.0.2.15/24' in m.ok('ifconfig'), True)
+    m.ok(f'ifconfig {m.card} del 10.0.2.15')
+    shown = m.ok('ifconfig')
+    assert 'inet 10.0.2' not in shown and ' dhcp' not in shown
+    assert 'has no such address' in m.error(f'ifconfig {m.card} del 10.0.2.15')
+    for words, says in (('10.0.2.255/24', 'not an address that one machine may have'),
+                        ('10.0.2.0/24', 'not an address that one machine may have'),
+                        ('127.0.0.1/8', 'not an address that one machine may have'),
+                        ('255.255.255.255/32', 'not an address that one machine may have'),
+                        ('::1', 'not an address that one machine may have'),
+                        ('ff02::1', 'not an address that one machine may have'),
+                        ('10.0.2.5/24 10.0.3.1', 'no gateway, or none within its network'),
+                        ('10.0.2.5/24 10.0.2.5', 'no gateway, or none within its network'),
+                        ('default', 'no gateway, or none within its network'),
+                        ('moderate 100000', '100000 us: more than the card can')):
+        assert says in m.error(f'ifconfig {m.card} {words}')
+    m.ok(f'ifconfig {m.card} 10.0.2.4/31')
+    assert 'inet 10.0.2.4/31' in m.ok('ifconfig')
+    assert m.poweroff() == 0
+
+
+def test_the_way_out_is_a_card_that_has_one(boot):
+    args = []
+    for n in (3, 4):
+        args += ['-netdev', f'user,id=way{n},net=10.0.{n}.0/24',
+                 '-device', f'virtio-net-pci,netdev=way{n},mac=52:54:00:12:34:0{n}']
+    m = boot(cpus=2, edu=0, monitor=True, args=args)
+
+    def way_out():
+        return re.findall(r'^(\w+): .*\bdefault\b', m.ok('ifconfig'), re.M)
+
+    first, second = 'vtnet0', 'vtnet1'
+    m.ok(f'ifconfig {first} wait 60')
+    m.ok(f'ifconfig {second} dhcp; ifconfig {second} wait 60')
+    assert way_out() == [first]
+    m.ok(f'ifconfig {first} down')
+    assert way_out() == [second]
+    m.ok(f'ifconfig {first} up; ifconfig {first} wait 60')
+    assert way_out() == [second]        # which is as good
+    m.ok(f'ifconfig {first} default')
+    assert way_out() == [first]
+    m.hmp('set_link way3 off')
+    m.expect(f'{first}: link down')
+    settle(m, way_out, [second])
+    m.hmp('set_link way3 on')
+    m.expect(f'{first}: link up')
+    m.ok(f'ifconfig {first} wait 60')
+    m.ok(f'ifconfig {second} 10.0.4.7/24')      # without a gateway
+    assert way_out() == [first]
+    for n in (3, 4):
+        m.ok(f'ping -c 1 -w 20000 10.0.{n}.2')
     assert m.poweroff() == 0
 
 

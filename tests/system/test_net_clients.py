@@ -151,12 +151,17 @@ ALL_BACK = '4 packets transmitted, 4 received, 0% packet loss'
 
 
 def test_ping(pair):
-    _, host = pair
+    m, host = pair
     for addr, sizes in ((host.ADDR, (0, 1, 56, 1472, 1473, 2960, 8000, 20000, 65507)),
                         (host.ADDR6, (0, 1, 56, 1452, 1453, 8000, 20000, 65487))):
         for size in sizes:
             said = host.run(*PINGS, '-s', str(size), addr)
             assert ALL_BACK in said, f'{size} bytes to {addr}:\n{said}'
+    # And from there: the host's address of the link, and all that are on it.
+    link = re.search(r'inet6 (fe80:\S+)/', host.run('ip', '-6', 'addr', 'show', host.tap)).group(1)
+    for addr in (link, f'{link}%{host.card}', 'ff02::1'):
+        assert f'3000 bytes from {link}%{host.card}: seq=1' in \
+            m.ok(f'ping -c 1 -w 60000 -s 3000 {addr}')
 
 
 def test_bytes_there_and_back(pair):
