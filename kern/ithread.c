@@ -28,6 +28,11 @@
  * the priority of its level; when its handler has ended it goes back to the pool. So one ithread
  * at most drains a level of a CPU (I4): the one that is divorced only finishes the handler it has.
  *
+ * What it waits for is mostly a mutex of the very lwp that was interrupted. When that lwp lets go,
+ * the ithread is the next to run there, and neither needs the scheduler for that: ithread_resume()
+ * pins the lwp beneath it once more, and switches. It is not the handoff of before: at its end
+ * there is no port_handoff() to return to, and ithread_leave() switches back.
+ *
  * The pool. Each CPU keeps one spare, touched by itself alone, so the fast path has no lock and no
  * line in common with another CPU. The others are on a free list. When neither is to be had, the
  * CPU starves: it sets its bit in ithread_starved and pokes every other CPU. ithread_put() looks at
@@ -56,6 +61,7 @@
 #include <ithaca/ithread.h>
 
 #include "intr_impl.h"
+#include "ithread_impl.h"
 #include "model.h"
 #include "softint_impl.h"
 
@@ -334,26 +340,41 @@ void ithread_setpri(struct lwp *l, uint8_t pri)
 
 	spin_lock(&l->l_lock);
 	spin_lock(&ci->ci_rq_lock);
-	/* Else it was lent more, or gives the rest back by itself. */
-	if (lwp_pri(l) < pri || lwp_pri(l) == l->l_basepri)
-		atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
-	l->l_basepri = pri;
+	ithread_own_pri(l, pri);
 	spin_unlock(&ci->ci_rq_lock);
 	spin_unlock(&l->l_lock);
 }
 
-/* An ithread upon nobody has ended its handler: back to the pool, off the CPU. Does not return. */
+void ithread_leave(struct cpu *ci, struct lwp *l, struct lwp *beneath, uint8_t pri)
+{
+	spin_lock(&l->l_lock);
+	spin_lock(&ci->ci_rq_lock);
+	ithread_own_pri(l, pri);
+	spin_unlock(&l->l_lock);
+	l->l_divorced = false;
+	l->l_state = LWP_FREE;
+	if (beneath == NULL)
+		sched_switch();
+	spin_unlock(&ci->ci_rq_lock);
+	port_switch(l, beneath);
+	panic("%s came back by itself", l->l_name);
+}
+
+/* An ithread that was divorced has ended its handler: back to the pool, off the CPU. Does not
+ * return. */
 void ithread_retire(struct cpu *ci, struct lwp *l)
 {
+	struct lwp *beneath = l->l_pinned;
+
 	l->l_ipl = IPL_NONE;
 	l->l_level = IPL_NONE;
-	ithread_setpri(l, PRI_IPL(IPL_BIO));
+	l->l_pinned = NULL;
 	/* Away before it is off its stack: who takes it waits for l_running. */
-	ithread_put(ci, l);
-	spin_lock(&ci->ci_rq_lock);
-	l->l_state = LWP_FREE;
-	sched_switch();
-	panic("ithread %s came back from the pool by itself", l->l_name);
+	if (beneath != NULL && ci->ci_spare == NULL && !(ci->ci_pending & PENDING_LOOK))
+		ci->ci_spare = l; /* as in ithread_main() */
+	else
+		ithread_put(ci, l);
+	ithread_leave(ci, l, beneath, PRI_IPL(IPL_BIO));
 }
 
 /* ithread_begun - what beginning a run ends with, accounted for or not. */
@@ -419,7 +440,7 @@ static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 	if (!run_end(&ih->ih_state))
 		ithread_end_slow(ci, l, ih, claimed);
 	l->l_handler = NULL;
-	if (l->l_pinned == NULL)
+	if (l->l_divorced)
 		return model_next(ci, l);
 	level = ithread_top_level(ci->ci_pending);
 	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
@@ -612,6 +633,7 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 
 	KASSERT(curcpu() == ci, "divorce on another CPU");
 	l->l_pinned = NULL;
+	l->l_divorced = true;
 	port_stat_add(&ci->ci_divorces, 1);
 	if (l->l_flags & LWP_SOFTINT) {
 		ci->ci_pending &= ~l->l_softq->sc_pending;
@@ -623,12 +645,39 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 	return pinned;
 }
 
+bool ithread_resume(struct lwp *it)
+{
+	struct cpu *ci = curcpu();
+	struct lwp *l = curlwp;
+
+	if (!MODEL_PINS || l->l_gate != 0 || !(it->l_flags & (LWP_ITHREAD | LWP_SOFTINT)) ||
+	    atomic_load_explicit(&it->l_cpu, memory_order_relaxed) != ci)
+		return false;
+	spin_lock(&ci->ci_rq_lock);
+	if (it->l_state != LWP_SLEEP || lwp_pri(it) <= lwp_pri(l) ||
+	    lwp_pri(it) <= atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed)) {
+		spin_unlock(&ci->ci_rq_lock);
+		return false;
+	}
+	it->l_state = LWP_FREE; /* as of any that is attached */
+	spin_unlock(&ci->ci_rq_lock);
+	/* Relaxed, both: only who acquires the 0 of port_switch() draws conclusions. */
+	atomic_store_explicit(&it->l_running, 1, memory_order_relaxed);
+	it->l_pinned = l;
+	port_stat_add(&ci->ci_handoffs, 1);
+	if (unlikely(ci->ci_acct))
+		acct_charge(ci, lwp_acct(ci, it));
+	port_switch(l, it);
+	atomic_store_explicit(&l->l_running, 1, memory_order_relaxed);
+	if (unlikely(ci->ci_acct))
+		acct_charge(ci, lwp_acct(ci, l));
+	return true;
+}
+
 void ithread_leaving_it(struct lwp *l)
 {
 	bool intr;
 
-	if (l->l_basepri == PRI_IPL(l->l_level))
-		return;
 	intr = port_intr_disable();
 	ithread_setpri(l, PRI_IPL(l->l_level));
 	port_intr_restore(intr);

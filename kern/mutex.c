@@ -59,6 +59,7 @@
  */
 #include <ithaca/mutex.h>
 
+#include "ithread_impl.h"
 #include "model.h"
 #include <ithaca/hint.h>
 #include <ithaca/ithread.h>
@@ -325,9 +326,10 @@ static void mutex_exit_held(struct mutex *m)
 	/* Release: pairs with the acquires of enter. */
 	atomic_store_explicit(&m->m_word, more ? MUTEX_WAITERS : 0, memory_order_release);
 	turnstile_unlock(m, false);
-	lwp_unpark(next);
 	if (atomic_load_explicit(&l->l_wchan, memory_order_relaxed) != NULL)
 		sleepq_repri(l); /* cv_wait(): it stands in line at what was lent until now */
+	if (!intr || !ithread_resume(next))
+		lwp_unpark(next);
 	intr_return(intr);
 }
 

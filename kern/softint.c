@@ -34,6 +34,7 @@
  */
 #include <ithaca/softint.h>
 
+#include "ithread_impl.h"
 #include "softint_impl.h"
 
 #include <ithaca/cpu.h>
@@ -132,11 +133,11 @@ void softint_take_remote(struct cpu *ci)
 static void __attribute__((noreturn))
 softint_retire(struct cpu *ci, struct lwp *l, struct softint_cpu *sc)
 {
+	struct lwp *beneath = l->l_pinned;
+
 	sc->sc_pending = 1u << l->l_level;
-	spin_lock(&ci->ci_rq_lock);
-	l->l_state = LWP_FREE;
-	sched_switch();
-	panic("softint lwp %s came back by itself", l->l_name);
+	l->l_pinned = NULL;
+	ithread_leave(ci, l, beneath, PRI_IPL(l->l_level));
 }
 
 /* End the run of a softint, and begin the next; NULL: the queue is empty, and the level is quiet.
@@ -156,11 +157,11 @@ static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 	l->l_softint = NULL;
 	if (sc->sc_head != NULL) {
 		si = softint_begin(sc, l);
-		if (l->l_pinned == NULL)
+		if (l->l_divorced)
 			run_slow(&si->si_state); /* divorced: no end is a quick one */
 		return si;
 	}
-	if (l->l_pinned == NULL)
+	if (l->l_divorced)
 		softint_retire(ci, l, sc);
 	ci->ci_pending &= ~(1u << l->l_level);
 	return NULL;

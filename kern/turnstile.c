@@ -31,6 +31,8 @@
  */
 #include <ithaca/turnstile.h>
 
+#include "ithread_impl.h"
+
 #include <ithaca/ithread.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
@@ -125,6 +127,19 @@ static uint8_t pri_of(struct lwp *l)
 	return pri;
 }
 
+/* The same of curlwp, which is about to wait: an ithread's becomes that of what it runs. */
+static uint8_t turnstile_enters(struct lwp *l)
+{
+	uint8_t pri;
+
+	spin_lock(&l->l_lock);
+	if (l->l_pinned != NULL)
+		ithread_own_pri(l, PRI_IPL(l->l_level)); /* ithread_leaving() */
+	pri = lwp_pri(l);
+	spin_unlock(&l->l_lock);
+	return pri;
+}
+
 /* Behind those that are as urgent. */
 static void turnstile_insert(struct turnstile *ts, struct lwp *l, uint8_t pri)
 {
@@ -134,6 +149,28 @@ static void turnstile_insert(struct turnstile *ts, struct lwp *l, uint8_t pri)
 		if (pri_of(container_of(e, struct lwp, l_waitq)) < pri)
 			break;
 	list_insert_before(e, &l->l_waitq);
+}
+
+/*
+ * sched_setpri() for whom it mostly concerns: the lwp that runs, which lets go of a lock, or the
+ * one beneath it, which holds the lock that it wants. Neither is on a run queue; and if nobody who
+ * is there comes before it now, or is its equal, no more follows from it.
+ */
+static void turnstile_setpri(struct lwp *l, uint8_t pri)
+{
+	struct cpu *ci = curcpu();
+	struct lwp *me = curlwp;
+
+	if (l == me || l == me->l_pinned) {
+		spin_lock(&ci->ci_rq_lock);
+		if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < pri) {
+			atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
+			spin_unlock(&ci->ci_rq_lock);
+			return;
+		}
+		spin_unlock(&ci->ci_rq_lock);
+	}
+	sched_setpri(l, pri);
 }
 
 /* Work out l_pri; l_lock is held. False: it stays. */
@@ -150,7 +187,7 @@ static bool turnstile_compute(struct lwp *l)
 	}
 	if (pri == lwp_pri(l))
 		return false;
-	sched_setpri(l, pri);
+	turnstile_setpri(l, pri);
 	return true;
 }
 
@@ -275,18 +312,17 @@ void turnstile_block(const void *obj, const char *name, unsigned kind, struct lw
 	if (ts->ts_owner != NULL)
 		owner =
 		    ts->ts_owner; /* a reader on its way out is forgotten before it is paid back */
-	ithread_leaving(l);       /* before its place is found */
 	l->l_turnstile = NULL;
 	l->l_wmesg = name;
 	l->l_wait_kind = (uint8_t)kind;
 	atomic_store_explicit(&l->l_wait_turnstile, true, memory_order_relaxed);
 	atomic_store_explicit(&l->l_wchan, obj, memory_order_relaxed);
-	pri = pri_of(l);
+	pri = turnstile_enters(l);
 	turnstile_insert(ts, l, pri);
 	first = turnstile_first(ts);
 	changed = turnstile_lend(ts, owner, first == l ? pri : pri_of(first));
 	spin_unlock(&chain_of(obj)->tc_lock);
-	if (changed)
+	if (changed && atomic_load_explicit(&owner->l_wchan, memory_order_relaxed) != NULL)
 		turnstile_walk(owner);
 	lwp_park();
 	intr_return(intr);

@@ -153,7 +153,7 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l);
 void ithread_leaving_it(struct lwp *l);
 static inline void ithread_leaving(struct lwp *l)
 {
-	if (unlikely(l->l_pinned != NULL))
+	if (unlikely(l->l_pinned != NULL) && l->l_basepri != PRI_IPL(l->l_level))
 		ithread_leaving_it(l);
 }
 void ithread_staying(struct lwp *l);

@@ -79,6 +79,7 @@ struct lwp {
 	struct softint *l_softint;      /* (o) softint lwp: what it runs */
 	struct softint_cpu *l_softq;    /* (a) softint lwp: its queue */
 	bool l_expired;                 /* (i) its time slice is over */
+	bool l_divorced;                /* (o) ithread, softint: in this run; maybe attached anew */
 
 	struct spin l_lock;
 	uint8_t l_state;       /* (q) enum lwp_state */

@@ -545,6 +545,16 @@ static void unpin(const struct lwp *l)
 		    spl_name(p->p_ipl), spl_name(l->l_ipl));
 }
 
+/* Another lwp is to run upon `l`. */
+static void pin(struct lwp *l)
+{
+	struct sim_vcpu *v = sim_me();
+
+	if (v->v_npins == SIM_PINS_MAX)
+		sim_failed("CPU %u: more than %d lwps pinned", sim_cpu->ci_index, SIM_PINS_MAX);
+	v->v_pins[v->v_npins++] = (struct sim_pin){l, l->l_ipl};
+}
+
 /* What is written here and by switch.S of the core's own: the snapshot must know. */
 static void changes(struct lwp *from, struct lwp *to, uintptr_t sp)
 {
@@ -572,6 +582,8 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 		sim_failed("port_switch from %s, which does not run", from->l_name);
 	check_resume(to);
 	unpin(to);
+	if (to->l_pinned == from)
+		pin(from);
 	if (sp <= to->l_stack_top - to->l_stack_size || sp > to->l_stack_top)
 		sim_failed("port_switch to %s, which cannot be resumed (sp %#lx)", to->l_name,
 		    (unsigned long)sp);
@@ -619,16 +631,13 @@ static void handoff_body(void *arg)
 struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(struct lwp *it))
 {
 	struct handoff h = {from, it, body};
-	struct sim_vcpu *v = sim_me();
 	uint32_t context = xp_context;
 	struct lwp *last;
 
 	if (from != curlwp)
 		sim_failed("port_handoff from %s, which does not run", from->l_name);
 	check_resume(it);
-	if (v->v_npins == SIM_PINS_MAX)
-		sim_failed("CPU %u: more than %d lwps pinned", sim_cpu->ci_index, SIM_PINS_MAX);
-	v->v_pins[v->v_npins++] = (struct sim_pin){from, from->l_ipl};
+	pin(from);
 	if (xp_on) {
 		changes(from, it, it->l_stack_top - 1);
 		inv_handoff(it);

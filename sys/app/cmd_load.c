@@ -12,7 +12,7 @@
  *	   interrupted: pinned beneath  ----->	handler wants the mutex: held by the holder, which
  *						is not running. It lends its priority and blocks:
  *	goes on, interrupt returned	<-----	divorced
- *	counts; lets go of the mutex ------->	woken: an ordinary lwp now, bound to CPU n; ends
+ *	counts; lets go of the mutex ------->	goes on, with the holder beneath it once more; ends
  *						the handler, goes back to the pool
  *
  * The holder is bound to the CPU that the interrupt goes to, so that it is interrupted itself; had

@@ -27,6 +27,7 @@ void pool_level(struct cpu *ci, struct lwp *it, unsigned level)
 	(void)ithread_begin(ci, it, level);
 	run_slow(&it->l_handler->ih_state); /* no end of its is a handoff's */
 	it->l_pinned = NULL;
+	it->l_divorced = true; /* from the beginning: there is nobody beneath */
 	it->l_fn = pool_main;
 	port_lwp_init(it);
 	ithread_setpri(it, (uint8_t)PRI_LEVEL(level));
