@@ -271,6 +271,7 @@ static void dash_main(void *arg)
 			probing = false;
 			continue;
 		}
+		send(te, pc); /* first of all: with many CPUs the probes take a while to start */
 		if (!probing && http_channel_watched(&channel)) {
 			error = probe_want(PROBE_DASH, true);
 			probing = error == 0;
@@ -278,7 +279,6 @@ static void dash_main(void *arg)
 				kprintf("dash: no latency: %s\n", errno_name(error));
 			failed = error != 0;
 		}
-		send(te, pc);
 	}
 }
 
