@@ -158,19 +158,62 @@ static bool show_ip4(struct view *vw)
 	return true;
 }
 
+/* An IPv6 packet behind its header: what is left of it by its own word, and its fragment header. */
+struct behind {
+	unsigned bh_protocol;
+	uint32_t bh_len;
+	const uint8_t *bh_fragment; /* NULL: it is whole */
+};
+
+/* options6 - over the headers that stand before what IP carries (RFC 8200, 4): for each hop, the
+ * route, for the destination, and that of a fragment. Each is 8 bytes or more, so they end. */
+static void options6(struct view *vw, struct behind *bh)
+{
+	const uint8_t *h;
+	uint32_t len;
+
+	for (;;) {
+		h = vw->vw_at;
+		if (vw->vw_len < 8 ||
+		    (bh->bh_protocol != 0 && bh->bh_protocol != 43 && bh->bh_protocol != 44 &&
+			bh->bh_protocol != 60))
+			return;
+		len = bh->bh_protocol == 44 ? 8 : 8 + h[1] * 8u;
+		if (len > bh->bh_len || !skip(vw, len))
+			return;
+		if (bh->bh_protocol == 44)
+			bh->bh_fragment = h;
+		bh->bh_protocol = h[0];
+		bh->bh_len -= len;
+		if (bh->bh_fragment == h && (be16(h + 2) & 0xfff8) != 0)
+			return; /* what follows is not the beginning */
+	}
+}
+
 static bool show_ip6(struct view *vw)
 {
-	const uint8_t *h = vw->vw_at;
+	const uint8_t *h = vw->vw_at, *f;
+	struct behind bh = {0};
 	char from[48], to[48];
-	unsigned protocol;
+	uint32_t offset;
 
 	if (vw->vw_len < 40 || h[0] >> 4 != 6)
 		return false;
-	protocol = h[6];
+	bh.bh_protocol = h[6];
+	bh.bh_len = be16(h + 4);
 	ip6_text(h + 8, from, sizeof(from));
 	ip6_text(h + 24, to, sizeof(to));
 	(void)skip(vw, 40);
-	show_upper(vw, protocol, from, to, be16(h + 4));
+	options6(vw, &bh);
+	f = bh.bh_fragment;
+	offset = f != NULL ? be16(f + 2) & 0xfff8 : 0;
+	if (offset > 0)
+		tty_printf(" %s > %s", from, to);
+	else
+		show_upper(vw, bh.bh_protocol, from, to, bh.bh_len);
+	if (f != NULL)
+		tty_printf(" fragment %u at %u len %u%s", be32(f + 4), offset, bh.bh_len,
+		    (f[3] & 1) != 0 ? "+" : "");
 	return true;
 }
 
@@ -241,12 +284,16 @@ static int capture(const char *name, uint64_t count, uint64_t seconds, bool hex)
 {
 	static uint8_t bytes[SNAP]; /* the shell's lwp alone */
 	uint64_t end = clock_ns() + seconds * NS_PER_S, seen = 0, lost;
-	struct net_tap *tap = net_tap_open(name, SNAP, ROOM);
+	struct net_tap *tap = NULL;
 	struct net_frame nf;
+	int error = net_tap_open(name, SNAP, ROOM, &tap);
 
-	if (tap == NULL)
-		return shell_error("%s: no such interface, no memory, or %u captures run already",
-		    name != NULL ? name : "all", NET_TAPS_MAX);
+	if (error == ENXIO)
+		return shell_error("%s: no such interface", name);
+	if (error != 0)
+		return error == EBUSY
+		    ? shell_error("%u captures run already, which is all", NET_TAPS_MAX)
+		    : shell_error("no memory for what is captured");
 	while (seen < count && !shell_interrupted() && (seconds == 0 || clock_ns() < end)) {
 		if (net_tap_read(tap, &nf, bytes, sizeof(bytes), PATIENCE) == 0)
 			continue;

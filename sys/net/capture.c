@@ -139,29 +139,21 @@ void net_capture(const struct netif *netif, const struct pbuf *p, enum net_way w
 
 /* ---- Taps ---- */
 
-static bool known(const char *name)
-{
-	struct nic *nic = nic_hold(name);
-
-	if (nic != NULL)
-		nic_release(nic);
-	return nic != NULL || strcmp(name, "lo") == 0;
-}
-
-struct net_tap *net_tap_link(const char *name, uint32_t snap, size_t room)
+int net_tap_link(const char *name, uint32_t snap, size_t room, struct net_tap **out)
 {
 	struct net_tap *tap;
 
-	if (room > ROOM_MAX || taps_count == NET_TAPS_MAX)
-		return NULL;
+	KASSERT(room <= ROOM_MAX, "a tap with room for %zu bytes", room);
+	if (taps_count == NET_TAPS_MAX)
+		return EBUSY;
 	tap = kmem_alloc(sizeof(*tap));
 	if (tap == NULL)
-		return NULL;
+		return ENOMEM;
 	tap->nt_room = room;
 	tap->nt_ring = kmem_alloc(room);
 	if (tap->nt_ring == NULL) {
 		kmem_free(tap, sizeof(*tap));
-		return NULL;
+		return ENOMEM;
 	}
 	if (name != NULL)
 		(void)kstrlcpy(tap->nt_if, name, sizeof(tap->nt_if));
@@ -170,7 +162,8 @@ struct net_tap *net_tap_link(const char *name, uint32_t snap, size_t room)
 	taps_count++;
 	tap->nt_next = taps;
 	taps = tap;
-	return tap;
+	*out = tap;
+	return 0;
 }
 
 void net_tap_unlink(struct net_tap *tap)
@@ -186,16 +179,15 @@ void net_tap_unlink(struct net_tap *tap)
 	kmem_free(tap, sizeof(*tap));
 }
 
-struct net_tap *net_tap_open(const char *name, uint32_t snap, size_t room)
+int net_tap_open(const char *name, uint32_t snap, size_t room, struct net_tap **out)
 {
-	struct net_tap *tap;
+	int error = ENXIO;
 
-	if (name != NULL && !known(name))
-		return NULL;
 	net_enter();
-	tap = net_tap_link(name, snap, room);
+	if (name == NULL || net_netif(name) != NULL)
+		error = net_tap_link(name, snap, room, out);
 	net_exit();
-	return tap;
+	return error;
 }
 
 void net_tap_close(struct net_tap *tap)

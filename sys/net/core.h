@@ -81,7 +81,7 @@ void net_capture(const struct netif *netif, const struct pbuf *p, enum net_way w
  * lock held and without waiting; the name is not looked up. notify(arg) is called, with the lock
  * held and lwIP in the midst of something, whenever a frame was kept; NULL: nobody. Frames of TCP
  * connections at port `skip` are not seen; 0: all are. */
-struct net_tap *net_tap_link(const char *name, uint32_t snap, size_t room);
+int net_tap_link(const char *name, uint32_t snap, size_t room, struct net_tap **out);
 void net_tap_notify(struct net_tap *tap, uint16_t skip, void (*notify)(void *), void *arg);
 void net_tap_unlink(struct net_tap *tap);
 struct net_frame;

@@ -132,9 +132,9 @@ struct net_frame {
 
 /* net_tap_open - keep the first `snap` bytes of each frame of interface `name` (NULL: all) until it
  * is read, up to `room` bytes of them. Frames of lo get an Ethernet header without addresses.
- * NULL: no memory, no such interface, or NET_TAPS_MAX are open. net_tap_close - the end of it. */
+ * ENXIO: no such interface; EBUSY: NET_TAPS_MAX are open; ENOMEM. net_tap_close - the end of it. */
 #define NET_TAPS_MAX 4
-struct net_tap *net_tap_open(const char *name, uint32_t snap, size_t room);
+int net_tap_open(const char *name, uint32_t snap, size_t room, struct net_tap **out);
 void net_tap_close(struct net_tap *tap);
 
 /* net_tap_read - the next frame, of which at most `size` bytes go to buf, waiting at most `ns`: how

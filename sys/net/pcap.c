@@ -27,7 +27,7 @@
 #include <ithaca/string.h>
 #include <lwip/tcp.h>
 
-#define SNAP 2048
+#define SNAP 16384
 #define ROOM (512 << 10)
 #define SOON (10 * NS_PER_MS)
 
@@ -170,8 +170,7 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 	rd = kmem_alloc(sizeof(*rd));
 	if (rd == NULL)
 		return ERR_MEM; /* lwIP aborts the connection */
-	rd->rd_tap = net_tap_link(NULL, SNAP, ROOM);
-	if (rd->rd_tap == NULL ||
+	if (net_tap_link(NULL, SNAP, ROOM, &rd->rd_tap) != 0 ||
 	    tcp_write(pcb, &header, sizeof(header), TCP_WRITE_FLAG_COPY) != ERR_OK) {
 		if (rd->rd_tap != NULL)
 			net_tap_unlink(rd->rd_tap);

@@ -122,6 +122,20 @@ static void put_proto(struct net_proto *np, const char *name, const struct stats
 	np->np_other = (uint64_t)sp->opterr + sp->err;
 }
 
+/* put_frames - of the link lwIP counts what is wrong; what went by is for each card. */
+static void put_frames(struct net_proto *np)
+{
+	struct net_card_stats cs;
+	struct netif *netif;
+
+	NETIF_FOREACH(netif)
+	if (net_card_stats(netif, &cs)) {
+		np->np_out += cs.cs_out;
+		np->np_in += cs.cs_in;
+		np->np_drop += cs.cs_in_short + cs.cs_wait_full + cs.cs_out_errors;
+	}
+}
+
 unsigned net_protos(struct net_proto *out, unsigned max)
 {
 	static const struct {
@@ -145,6 +159,8 @@ unsigned net_protos(struct net_proto *out, unsigned max)
 	net_enter();
 	for (; n < sizeof(protos) / sizeof(protos[0]) && n < max; n++)
 		put_proto(&out[n], protos[n].name, protos[n].stats);
+	if (n > 0)
+		put_frames(&out[0]);
 	net_exit();
 	return n;
 }

@@ -98,6 +98,11 @@ class Host:
         """A program in the namespace, that must succeed; what it printed."""
         return command('ip', 'netns', 'exec', self.name, *argv, **options)
 
+    def start(self, *argv):
+        """The same, and it goes on until it ends or is ended; what it prints is nobody's."""
+        return subprocess.Popen(['ip', 'netns', 'exec', self.name, *argv],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def inside(self, fn):
         """fn() with the namespace as its network: sockets that it makes belong there for good."""
         result = []

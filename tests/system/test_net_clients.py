@@ -162,6 +162,13 @@ def test_ping(pair):
     for addr in (link, f'{link}%{host.card}', 'ff02::1'):
         assert f'3000 bytes from {link}%{host.card}: seq=1' in \
             m.ok(f'ping -c 1 -w 60000 -s 3000 {addr}')
+    with host.start('ping', '-q', '-i', '0.2', '-s', '3000', host.ADDR6) as pinging:
+        seen = m.ok(f'tcpdump -i {host.card} -c 12 -t 60')
+        pinging.terminate()
+    assert re.search(r'in fd77::1 > fd77::2 icmp echo request id \d+ seq \d+ '
+                     r'fragment \d+ at 0 len 1448\+$', seen, re.M), seen
+    assert re.search(r'out fd77::2 > fd77::1 fragment \d+ at 1448 len 1448\+$', seen, re.M), seen
+    assert re.search(r'in fd77::1 > fd77::2 fragment \d+ at 2896 len 112$', seen, re.M), seen
 
 
 def test_bytes_there_and_back(pair):
