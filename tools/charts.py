@@ -269,11 +269,11 @@ def draw_queues(results, _shown):
     return fig
 
 
-def by_queues(ax, results, figure, lines):
-    """A line for each (model, label, style) whose figure was measured; were there any?"""
+def by_queues(ax, results, card, lines):
+    """A line for each (model, figure, label, style) that was measured; were there any?"""
     some = False
-    for model, label, style in lines:
-        ys = [results.get(model, figure.format(f'{n} queue{"s" * (n > 1)}')) for n in CPUS]
+    for model, figure, label, style in lines:
+        ys = [results.get(model, f'{card}, {n} queue{"s" * (n > 1)}: {figure}') for n in CPUS]
         if None not in ys:
             some = True
             ax.plot(CPUS, ys, marker='o', markersize=4, label=label, **style)
@@ -285,22 +285,22 @@ def by_queues(ax, results, figure, lines):
     return some
 
 
-def beside_lines(results, shown):
+def beside_lines(results, shown, figure):
     """Ours, and of Linux's machines those that were measured."""
-    colors = {'linux': GREY, 'linux-lean': SKY, 'linux-rt': ORANGE}
-    return [('beside', 'ours', {'color': BLUE}),
-            *((m, shown[m], {'color': colors[m]}) for m in results.peers if m in colors)]
+    colors = {'linux': GREY, 'linux-lean': PURPLE, 'linux-rt': ORANGE}
+    return [('beside', figure, 'ours', {'color': BLUE}),
+            *((m, figure, shown[m], {'color': colors[m]}) for m in results.peers if m in colors)]
 
 
-def by_card(results, rows, extra, height):
-    """A row of the chart for each (title, figure, label of y), a column for each card."""
+def by_card(results, rows, height):
+    """A row of the chart for each (title, label of y, lines), a column for each card."""
     fig, axes = plt.subplots(len(rows), 2, squeeze=False, sharex=True, sharey='row',
                              figsize=(8, height))
     some = False
-    for line, (title, figure, label) in zip(axes, rows):
-        line[0].set_ylabel(label)
-        for ax, card in zip(line, ('igb', 'virtio-net-pci')):
-            some |= by_queues(ax, results, f'{card}, {{}}: {figure}', extra[figure])
+    for row, (title, label, lines) in zip(axes, rows):
+        row[0].set_ylabel(label)
+        for ax, card in zip(row, ('igb', 'virtio-net-pci')):
+            some |= by_queues(ax, results, card, lines)
             ax.set_title(f'{card}: {title}')
     for ax in axes[-1]:
         ax.set_xlabel('CPUs, and queues')
@@ -317,23 +317,23 @@ def by_card(results, rows, extra, height):
 
 def draw_beside(results, shown):
     """Rates by queues, ours and Linux's in one run."""
-    udp, tcp, raw = ('UDP echo, datagrams a second', 'TCP echo, KiB a second',
-                     'driver alone, frames a second')
-    lines = beside_lines(results, shown)
-    return by_card(results, (('UDP echo', udp, 'datagrams a second'),
-                             ('TCP echo', tcp, 'KiB a second'),
-                             ('driver alone', raw, 'frames a second')),
-                   {udp: lines, tcp: lines, raw: lines}, 7.6)
+    udp = [*beside_lines(results, shown, 'UDP echo, datagrams a second'),
+           ('beside', 'UDP echo by one CPU, datagrams a second', 'ours, interrupts to one CPU',
+            {'color': SKY, 'linestyle': '--'})]
+    return by_card(results, (
+        ('UDP echo', 'datagrams a second', udp),
+        ('TCP echo', 'KiB a second', beside_lines(results, shown, 'TCP echo, KiB a second')),
+        ('driver alone', 'frames a second',
+         beside_lines(results, shown, 'driver alone, frames a second'))), 7.6)
 
 
 def draw_queuecost(results, shown):
     """All instructions by queues, ours and Linux's in one run."""
-    udp, tcp = ('UDP echo, 64 at once, all instructions a packet',
-                'TCP echo, all instructions a KiB')
-    lines = beside_lines(results, shown)
-    return by_card(results, (('UDP echo', udp, 'instructions a datagram'),
-                             ('TCP echo', tcp, 'instructions a KiB')),
-                   {udp: lines, tcp: lines}, 5.4)
+    return by_card(results, (
+        ('UDP echo', 'instructions a datagram',
+         beside_lines(results, shown, 'UDP echo, 64 at once, all instructions a packet')),
+        ('TCP echo', 'instructions a KiB',
+         beside_lines(results, shown, 'TCP echo, all instructions a KiB'))), 5.4)
 
 
 def draw(results, shown, folder):
