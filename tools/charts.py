@@ -281,7 +281,6 @@ def by_queues(ax, results, card, lines):
     plain_log(ax.xaxis)
     ax.set_xticks(CPUS)
     ax.yaxis.set_major_formatter(FuncFormatter(thousands))
-    ax.set_ylim(bottom=0)
     return some
 
 
@@ -302,6 +301,7 @@ def by_card(results, rows, height):
         for ax, card in zip(row, ('igb', 'virtio-net-pci')):
             some |= by_queues(ax, results, card, lines)
             ax.set_title(f'{card}: {title}')
+        row[0].set_ylim(bottom=0)       # both share it: when all is drawn
     for ax in axes[-1]:
         ax.set_xlabel('CPUs, and queues')
     if not some:
