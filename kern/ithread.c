@@ -155,16 +155,24 @@ static void pool_put(struct lwp *it)
 		lwp_reap(it);
 }
 
+/* The first of the free list, or NULL. pool_lock held. */
+static struct lwp *pool_pop(void)
+{
+	struct lwp *it = pool_free;
+
+	if (it != NULL) {
+		pool_free = it->l_next;
+		pool_nfree--;
+	}
+	return it;
+}
+
 static struct lwp *pool_take(void)
 {
 	struct lwp *it;
 
 	spin_lock(&pool_lock);
-	it = pool_free;
-	if (it != NULL) {
-		pool_free = it->l_next;
-		pool_nfree--;
-	}
+	it = pool_pop();
 	spin_unlock(&pool_lock);
 	return it;
 }
@@ -737,19 +745,21 @@ static int ithread_add(void)
 	return 0;
 }
 
-/* One less, if one is free. */
+/* One less, if one is free and there are too many still: others come back to the pool meanwhile,
+ * and pool_put() takes them away, too. */
 static bool ithread_remove(void)
 {
-	struct lwp *it;
+	struct lwp *it = NULL;
 	bool intr = port_intr_disable();
 
-	it = pool_take();
-	if (it != NULL) {
-		spin_lock(&pool_lock);
+	spin_lock(&pool_lock);
+	if (pool_total > pool_target)
+		it = pool_pop();
+	if (it != NULL)
 		pool_total--;
-		spin_unlock(&pool_lock);
+	spin_unlock(&pool_lock);
+	if (it != NULL)
 		lwp_reap(it);
-	}
 	intr_return(intr);
 	return it != NULL;
 }
@@ -795,8 +805,8 @@ int ithread_resize(unsigned n)
 		total++;
 	if (error)
 		pool_set_target(total);
-	while (total > n && ithread_remove())
-		total--;
+	while (ithread_remove())
+		;
 	mutex_exit(&pool_resize);
 	return error;
 }
