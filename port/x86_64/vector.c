@@ -6,7 +6,8 @@
  * another elsewhere: 208 sources a CPU, not 208 in all, and nothing is used up on a CPU that a
  * source does not go to. Running out is ENOSPC for the driver, with the CPU named on the console.
  * A source without a wish goes to the CPU with most vectors free, in turn among equals. A CPU
- * counts from x86_vector_cpu_up() on; one that was attached but never came up gets nothing.
+ * counts from x86_vector_cpu_up() on; one that was attached but never came up gets nothing, nor
+ * does one whose APIC id is above 254, which neither message nor line can name.
  *
  * Contexts: handing out and MSI sources: thread context; x86_vector_settled(): its CPU, interrupts
  * off; x86_stray_vector(): hard. Lock order: is_lock -> vector_lock -> none; both interrupts off.
@@ -94,10 +95,11 @@ void x86_vector_cpu_up(struct cpu *ci)
 	atomic_store_explicit(&vector_cpus[ci->ci_index].vc_up, true, memory_order_release);
 }
 
-/* Pairs with the store in x86_vector_cpu_up(). */
-static bool vector_cpu_is_up(unsigned index)
+/* May CPU number `index` be given interrupts? Pairs with the store in x86_vector_cpu_up(). */
+static bool vector_cpu_takes(unsigned index)
 {
-	return atomic_load_explicit(&vector_cpus[index].vc_up, memory_order_acquire);
+	return atomic_load_explicit(&vector_cpus[index].vc_up, memory_order_acquire) &&
+	    cpu_lookup(index)->ci_hwid <= APICID_MAX;
 }
 
 /* The CPU with most free, from the one whose turn it is; NULL: none has any. vector_lock held. */
@@ -107,7 +109,7 @@ static struct cpu *vector_choose(void)
 
 	for (i = 0; i < n; i++) {
 		index = (vector_turn + i) % n;
-		if (!vector_cpu_is_up(index) || vector_cpus[index].vc_count == VECTORS)
+		if (!vector_cpu_takes(index) || vector_cpus[index].vc_count == VECTORS)
 			continue;
 		if (best == CPU_MAX || vector_cpus[index].vc_count < vector_cpus[best].vc_count)
 			best = index;
@@ -154,7 +156,7 @@ int x86_vector_reserve(struct cpu *ci, uint8_t wish, struct x86_route *out)
 	uint8_t vector = 0;
 	bool on;
 
-	if (!anywhere && (!vector_cpu_is_up(ci->ci_index) || ci->ci_hwid > APICID_MAX)) {
+	if (!anywhere && !vector_cpu_takes(ci->ci_index)) {
 		kprintf("vector: cpu%u (APIC id %u) cannot be given interrupts: %s\n", ci->ci_index,
 		    ci->ci_hwid, ci->ci_hwid > APICID_MAX ? "its id is above 254" : "it is not up");
 		return EINVAL;
@@ -169,7 +171,9 @@ int x86_vector_reserve(struct cpu *ci, uint8_t wish, struct x86_route *out)
 	port_intr_restore(on);
 	if (vector == 0) {
 		if (anywhere)
-			kprintf("vector: all %u vectors of each CPU are in use\n", VECTORS);
+			kprintf("vector: all %u vectors of each CPU that takes interrupts are in "
+				"use\n",
+			    VECTORS);
 		else
 			kprintf("vector: all %u vectors of cpu%u are in use\n", VECTORS,
 			    ci->ci_index);

@@ -94,6 +94,22 @@ def test_numbers_of_local_controllers_with_gaps(boot):
     assert m.poweroff() == 0
 
 
+def test_a_cpu_that_no_interrupt_can_name_is_given_none(boot):
+    # Its local controller has number 256: the eight bits of a message would lead to CPU 0.
+    m = boot(cpus=1, edu=2, append='x2apic=on',
+             args=['-smp', '1,sockets=2,cores=200,threads=1,maxcpus=400',
+                   '-device', 'max-x86_64-cpu,socket-id=1,core-id=0,thread-id=0'])
+    assert cpus_running(m) == (2, 2)
+    assert all(r['cpu'] == 0 for r in m.table('irq', 'source'))
+    m.ok('edu -u 0 raise 100')
+    m.ok('edu -u 1 raise 100')
+    assert m.error(f'irq bind {MSI} 1') == f'error: irq: {MSI}: EINVAL'
+    assert 'cpu1 (APIC id 256) cannot be given interrupts: its id is above 254' in m.transcript()
+    # It takes its clock and calls from others all the same.
+    assert 'belongs to nobody' not in m.transcript()
+    assert m.poweroff() == 0
+
+
 def test_every_cpu_takes_lines_and_messages(boot, mode):
     m = boot(cpus=4, mode=mode)
     m.ok('edu -u 1 detach')
