@@ -122,13 +122,19 @@ static void madt_cpu(uint32_t hwid, uint32_t uid, uint32_t flags)
 
 static void madt_ioapic(const uint8_t *e)
 {
+	uint32_t phys = get32(e + 4);
+
+	/* Its registers lie within 256 bytes from a multiple of those (82093AA data sheet, 3.0). */
+	if (phys == 0 || (phys & 0xff) != 0) {
+		kprintf("acpi: MADT: I/O APIC %u ignored, it cannot be at 0x%x\n", e[2], phys);
+		return;
+	}
 	if (acpi.nioapics == ACPI_IOAPICS_MAX) {
 		kprintf("acpi: MADT: I/O APIC %u ignored, limit is %u\n", e[2], ACPI_IOAPICS_MAX);
 		return;
 	}
-	acpi.ioapics[acpi.nioapics++] = (struct acpi_ioapic){.ai_id = e[2],
-	    .ai_phys = get32(e + 4),
-	    .ai_gsi_base = get32(e + 8)};
+	acpi.ioapics[acpi.nioapics++] =
+	    (struct acpi_ioapic){.ai_id = e[2], .ai_phys = phys, .ai_gsi_base = get32(e + 8)};
 }
 
 /* Polarity and trigger: 0 as the bus has it (ISA: high, edge), 1 high or edge, 3 low or level. */
@@ -223,8 +229,10 @@ static void parse_mcfg(const uint8_t *t, size_t size)
 		    .am_bus_first = t[at + 10],
 		    .am_bus_last = t[at + 11]};
 
+		/* Up to the end of the last bus no address may wrap. */
 		if (m.am_base == 0 || (m.am_base & 0xfffff) != 0 ||
-		    m.am_bus_first > m.am_bus_last) {
+		    m.am_bus_first > m.am_bus_last ||
+		    m.am_base > UINT64_MAX - ((uint64_t)m.am_bus_last << 20 | 0xfffff)) {
 			kprintf(
 			    "acpi: MCFG: range 0x%llx, buses %u to %u, makes no sense, ignored\n",
 			    (unsigned long long)m.am_base, m.am_bus_first, m.am_bus_last);

@@ -399,6 +399,20 @@ TEST(acpi_isa_lines)
 	CHECK_EQ(acpi_isa_line(16, &gsi, &trigger, &low), EINVAL);
 }
 
+TEST(acpi_ioapic_addresses)
+{
+	const struct acpi_ioapic *io;
+
+	make();
+	MADT(1, 12, 9, 0, 0xf8, 0x1f, 0xc0, 0xfe, 48, 0, 0, 0); /* over the end of a page */
+	MADT(1, 12, 10, 0, 0, 0, 0, 0, 72, 0, 0, 0);
+	finish(T_MADT, "APIC", madt_at - T_MADT);
+	CHECK_EQ(parse(RSDP), 0);
+	CHECK_EQ(acpi_ioapics(&io), 2);
+	CHECK_HAS(sim_console(), "I/O APIC 9 ignored, it cannot be at 0xfec01ff8");
+	CHECK_HAS(sim_console(), "I/O APIC 10 ignored, it cannot be at 0x0");
+}
+
 TEST(acpi_mcfg_ranges)
 {
 	const struct acpi_mcfg *m;
@@ -410,11 +424,18 @@ TEST(acpi_mcfg_ranges)
 	put(T_MCFG + 76, 0xd0000001, 8);
 	put(T_MCFG + 92, 0xe0000000, 8);
 	put(T_MCFG + 102, 0x1f10, 2);
-	finish(T_MCFG, "MCFG", 44 + 4 * 16);
+	put(T_MCFG + 108, 0xffffffffffe00000, 8); /* its third bus would be at address 0 */
+	put(T_MCFG + 118, 0x0200, 2);
+	finish(T_MCFG, "MCFG", 44 + 5 * 16);
 	CHECK_EQ(parse(RSDP), 0);
 	CHECK_EQ(acpi_mcfgs(&m), 2);
 	CHECK(m[1].am_base == 0xe0000000 && m[1].am_bus_first == 16 && m[1].am_bus_last == 31);
 	CHECK_HAS(sim_console(), "range 0xc0000000, buses 16 to 15, makes no sense");
+	CHECK_HAS(sim_console(), "range 0xffffffffffe00000, buses 0 to 2, makes no sense");
+	put(T_MCFG + 118, 0x0100, 2);
+	finish(T_MCFG, "MCFG", 44 + 5 * 16);
+	CHECK_EQ(parse(RSDP), 0);
+	CHECK_EQ(acpi_mcfgs(&m), 3);
 }
 
 /* S5 in its forms; and cut off by the end of the table, where a fault would tell. */
