@@ -108,12 +108,14 @@
 #define SO_REUSE 1
 
 /* A connection that we closed first is remembered for two minutes, and the other end may want its
- * port again meanwhile; see net_tcp_again(). */
+ * port again meanwhile: net_tcp_again(). What else is looked at before lwIP does: net_tcp_segment()
+ * in net/hook.c; `optlen` is a variable of lwIP's. */
 struct tcp_pcb;
 struct tcp_hdr;
 signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr);
+signed char net_tcp_segment(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, unsigned short *optlen);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                             \
-	((pcb)->state == TIME_WAIT ? net_tcp_again(pcb, hdr) : ERR_OK)
+	net_tcp_segment(pcb, hdr, &(optlen))
 
 /* Counts: `netstat -s`. */
 #define LWIP_STATS 1
