@@ -37,7 +37,7 @@ ifeq ($(PORT),)
 
 # One inner make at a time, here and in every other make in this tree.
 INNER = +$(Q)mkdir -p build && flock -o build/lock $(MAKE) --no-print-directory
-.PHONY: all kernel lib unit unit-build sim iso install clean help compdb
+.PHONY: all kernel lib unit unit-build sim fuzz iso install clean help compdb
 .NOTPARALLEL:
 
 all: kernel lib unit-build
@@ -49,7 +49,7 @@ compdb:
 	$(INNER) PORT=$(MACHINE) $@
 	$(INNER) PORT=sim $@
 
-unit-build sim:
+unit-build sim fuzz:
 	$(INNER) PORT=sim $@
 
 unit: unit-build
@@ -64,6 +64,7 @@ help:
 	@echo 'make lib         build/$(MACHINE)/libithaca.a: the core and what it stands on'
 	@echo 'make unit        build the unit tests for the host and run them (K=NAME: only those)'
 	@echo 'make sim         build/sim/sim, which runs the scenarios'
+	@echo 'make fuzz        build build/sim/fuzz/fuzz, which feeds parsers (./ithaca fuzz)'
 	@echo 'make iso         build/$(MACHINE)/ithaca.iso, which GRUB boots'
 	@echo 'make install     headers, library, ithaca.pc and the manual (PREFIX, DESTDIR)'
 	@echo 'make clean       remove build/'
@@ -166,7 +167,7 @@ $(B)/assym.h: $(B)/assym.s
 
 # What this build compiles, for tools/tidy.
 sources:
-	@echo $(SRC) $(PORT_ASSYM) $(SAN_SRC) $(SIM_SRC)
+	@echo $(SRC) $(PORT_ASSYM) $(SAN_SRC) $(SIM_SRC) $(FUZZ_SRC)
 
 # ------------------------------------------------------------ compile_commands.json
 
@@ -267,5 +268,6 @@ unit:
 	$(Q)$(B)/unit $(if $(K),-k '$(K)')
 
 include tests/scenario/rules.mk
+include tests/fuzz/rules.mk
 endif
 endif

@@ -30,14 +30,15 @@ def ithaca(*words, timeout=300, **options):
 def test_help_names_every_command():
     done = ithaca('help')
     assert done.returncode == 0 and done.stderr == ''
-    for word in ('run', 'check', 'bench', 'setup', 'help'):
+    for word in ('run', 'check', 'bench', 'fuzz', 'setup', 'help'):
         assert re.search(rf'^  {word}\b', done.stdout, re.M), word
     assert ithaca().stdout == done.stdout
     assert ithaca('--help').stdout == done.stdout
 
 
 @pytest.mark.parametrize('words, message', [
-    (['fly'], 'ithaca: fly: no such command; the commands are run, check, bench, sim, setup, help'),
+    (['fly'], 'ithaca: fly: no such command; the commands are run, check, bench, sim, fuzz, setup, '
+              'help'),
     (['--fly'], 'ithaca: --fly: no such option'),
     (['trace'], 'ithaca: trace: not built yet'),
     (['help', 'me'], 'ithaca: help: me: takes no argument'),
@@ -59,6 +60,9 @@ def test_help_names_every_command():
     (['run', '--icount', '--accel', 'kvm'], 'ithaca run: --icount: cannot go with --accel kvm'),
     (['run', '--kernel', '/nonexistent'], 'ithaca run: --kernel /nonexistent: cannot read'),
     (['check', 'fly'], 'ithaca check: fly: no such part; the parts are'),
+    (['fuzz', '--fly'], 'ithaca fuzz: --fly: no such option'),
+    (['fuzz', '--for', 'ever'], 'ithaca fuzz: --for ever: must be a number from 1 to 604800'),
+    (['fuzz', '--input', '/nowhere'], 'ithaca fuzz: --input /nowhere: cannot be read'),
     (['check', '--fly'], 'ithaca check: --fly: no such option'),
     (['check', '-k'], 'ithaca check: -k: needs an expression'),
 ], ids=lambda value: value if isinstance(value, str) else '')
