@@ -52,7 +52,15 @@ static uint64_t get(_Atomic uint64_t *count)
 
 /* ---- The raw client ---- */
 
-static void raw_begin(struct nic *nic, unsigned queue)
+static bool raw_begin(struct nic *nic, unsigned queue, struct nic_turn *nt)
+{
+	(void)nic;
+	(void)queue;
+	(void)nt;
+	return true;
+}
+
+static void raw_end(struct nic *nic, unsigned queue)
 {
 	(void)nic;
 	(void)queue;
@@ -113,7 +121,7 @@ static void raw_none(struct nic *nic)
 }
 
 static const struct nic_client raw = {.nc_begin = raw_begin,
-    .nc_end = raw_begin,
+    .nc_end = raw_end,
     .nc_input = raw_input,
     .nc_sent = raw_sent,
     .nc_link = raw_link,

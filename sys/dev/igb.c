@@ -196,7 +196,7 @@ int igb_restart(struct igb *ig)
 	quiesce(ig, false);
 	for (unsigned i = 0; i < ig->ig_nqueues; i++) {
 		if (client != NULL)
-			client->nc_begin(nic, i);
+			(void)client->nc_begin(nic, i, NULL);
 		sends_lost(ig->ig_queue[i], client);
 		if (client != NULL)
 			client->nc_end(nic, i);

@@ -9,7 +9,9 @@
  * unmasks (EIMS) when nothing is left. After dev.igb.budget frames it queues itself behind its
  * neighbours (hwi_sched) and leaves its vector masked.
  *
- * A queue that has taken too much of its CPU rests first, its vector masked (nic_pace.c).
+ * A queue rests first, its vector masked, when the cards have taken too much of the CPU
+ * (nic_pace.c); and when the network is busy with another queue it returns, its vector masked, and
+ * is queued again by that one (nic_turn.c), perhaps on another CPU than its interrupts go to.
  *
  * Going back to sleep. While the vector is masked the card remembers in EICR that something came,
  * and sends its message at EIMS. So nothing can be lost; but what the handler has taken meanwhile
@@ -237,9 +239,9 @@ static bool queue_handler(void *arg)
 	port_stat_add(&q->q_rounds, 1);
 	if (nic_pace_over(&q->q_pace, q->q_ih))
 		return true;
+	if (client != NULL && !client->nc_begin(nic, q->q_index, &q->q_pace.np_turn))
+		return true;
 	atomic_store_explicit(&q->q_lwp, curlwp, memory_order_relaxed); /* for ourselves */
-	if (client != NULL)
-		client->nc_begin(nic, q->q_index);
 	do {
 		done = pull(q, client, budget - n);
 		done += reap(q, client);

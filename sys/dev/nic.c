@@ -24,6 +24,8 @@
 
 #include "mem/kmem.h"
 #include "mem/page.h"
+#include "nic_pace.h"
+#include "nic_turn.h"
 #include <ithaca/condvar.h>
 #include <ithaca/cpu.h>
 #include <ithaca/errno.h>
@@ -439,6 +441,8 @@ void nic_init(void)
 	uint64_t max;
 
 	mutex_init(&depot_mutex, "nic buffers", IPL_TTY);
+	nic_turn_init();
+	nic_pace_init();
 	mutex_init(&nic_show, "nic attach", IPL_NONE);
 	mutex_init(&nic_list, "nic list", IPL_NONE);
 	cv_init(&nic_let_go, "nic held");

@@ -32,6 +32,7 @@
 #define NIC_NAME_MAX 12
 
 struct nic;
+struct nic_turn;
 
 /* What the card found out about a frame. */
 #define NIC_CSUM_IP 0x1 /* the IPv4 header's sum was checked, and is right */
@@ -102,8 +103,11 @@ struct nic_ops {
 /* What the network above does with a card; thread context. */
 struct nic_client {
 	/* Around what one run of a queue's handler brings: a lock is taken once a run. input()
-	 * comes within; sent() too, unless it is no_down() that makes it. */
-	void (*nc_begin)(struct nic *nic, unsigned queue);
+	 * comes within; sent() too, unless it is no_down() that makes it. Where begin() answers
+	 * false another queue is at it: the handler returns at once, without end() and with the
+	 * queue quiet, and will be queued again. It does so only if it is given the queue's `nt`;
+	 * with NULL it may block instead. */
+	bool (*nc_begin)(struct nic *nic, unsigned queue, struct nic_turn *nt);
 	void (*nc_end)(struct nic *nic, unsigned queue);
 	void (*nc_input)(struct nic *nic, struct nic_buf *nb);
 	void (*nc_sent)(struct nic *nic, void *cookie);

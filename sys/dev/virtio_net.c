@@ -195,7 +195,7 @@ static void flush_tx(struct vtnet_queue *q, const struct nic_client *client, boo
 
 	while (vq_drain(&q->q_tx, &cookie)) {
 		if (!begun && bracket)
-			client->nc_begin(nic, q->q_index);
+			(void)client->nc_begin(nic, q->q_index, NULL);
 		begun = true;
 		vtnet_count(&q->q_tx_errors, 1);
 		client->nc_sent(nic, cookie);

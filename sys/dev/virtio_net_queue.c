@@ -7,8 +7,10 @@
  *	filter		asks the card for no more interrupts of the pair; says that it handled it
  *	handler		pulls frames and gives each to the client, with a fresh buffer in its place;
  *			reports what was sent; after `budget` of both goes behind its neighbours
- *			(hwi_sched); when both are dry asks for interrupts again; when it has taken
- *			too much of its CPU it rests first, without them (nic_pace.c)
+ *			(hwi_sched); when both are dry asks for interrupts again; when the cards
+ *			have taken too much of the CPU it rests first, without them (nic_pace.c);
+ *			when the network is busy with another queue it returns, without them, and
+ *			is queued again by that one (nic_turn.c)
  *
  * Asking again races with the card, which decides by the flag when it is done with a frame:
  *
@@ -144,18 +146,22 @@ static struct nic_buf *rx_one(struct vtnet_queue *q, struct nic_buf *nb, uint32_
 struct round {
 	struct vtnet_queue *r_queue;
 	const struct nic_client *r_client;
-	bool r_begun; /* nc_begin() was called */
+	bool r_begun; /* nc_begin() was called, if there is a client */
 	bool r_broken;
 	unsigned r_done; /* frames received and sent, against the budget */
 	unsigned r_budget;
 };
 
-static void round_begin(struct round *r)
+/* Before there is anything for the client. False: it is busy; the handler will be queued again. */
+static bool round_begin(struct round *r)
 {
-	if (r->r_begun || r->r_client == NULL)
-		return;
-	r->r_client->nc_begin(&r->r_queue->q_card->sc_nic, r->r_queue->q_index);
-	r->r_begun = true;
+	struct vtnet_queue *q = r->r_queue;
+
+	if (r->r_begun || (!vq_more(&q->q_rx) && !vq_more(&q->q_tx)))
+		return true;
+	r->r_begun = r->r_client == NULL ||
+	    r->r_client->nc_begin(&q->q_card->sc_nic, q->q_index, &q->q_pace.np_turn);
+	return r->r_begun;
 }
 
 static void round_broken(struct round *r, const char *which, const char *why)
@@ -185,7 +191,6 @@ static void rx_some(struct round *r)
 		r->r_done++;
 		if (nb == NULL)
 			continue;
-		round_begin(r);
 		if (r->r_client != NULL)
 			r->r_client->nc_input(&q->q_card->sc_nic, nb);
 		else
@@ -220,10 +225,8 @@ static void tx_some(struct round *r)
 	if (error == EIO)
 		q->q_running = false;
 	mutex_exit(&q->q_lock);
-	for (unsigned i = 0; i < n; i++) {
-		round_begin(r);
+	for (unsigned i = 0; i < n; i++)
 		r->r_client->nc_sent(&q->q_card->sc_nic, cookie[i]);
-	}
 	r->r_done += n;
 	if (error == EIO)
 		round_broken(r, "transmit", q->q_tx.vq_wrong);
@@ -299,6 +302,13 @@ int vtnet_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsig
 
 /* ---- The handler ---- */
 
+static void round_some(struct round *r)
+{
+	tx_some(r); /* first, as it makes room for answers */
+	if (!r->r_broken)
+		rx_some(r);
+}
+
 /* Both are dry: interrupts again. False: something came meanwhile, and they are off again. */
 static bool round_over(struct vtnet_queue *q)
 {
@@ -317,7 +327,7 @@ bool vtnet_run(void *arg)
 	struct round r = {.r_queue = q,
 	    .r_client = vtnet_client(q->q_card),
 	    .r_budget = (unsigned)atomic_load_explicit(&budget, memory_order_relaxed)};
-	bool over = false;
+	bool over = false, put_off = false;
 
 	vtnet_count(&q->q_rounds, 1);
 	if (nic_pace_over(&q->q_pace, q->q_ih))
@@ -328,16 +338,18 @@ bool vtnet_run(void *arg)
 	while (!r.r_broken && !over && r.r_done < r.r_budget) {
 		unsigned before = r.r_done;
 
-		tx_some(&r); /* first, as it makes room for answers */
-		if (!r.r_broken)
-			rx_some(&r);
+		put_off = !round_begin(&r);
+		if (put_off)
+			break;
+		if (r.r_begun)
+			round_some(&r);
 		over = !r.r_broken && r.r_done == before && round_over(q);
 	}
-	if (r.r_begun)
+	if (r.r_begun && r.r_client != NULL)
 		r.r_client->nc_end(&q->q_card->sc_nic, q->q_index);
 	tx_tell(q);
 	atomic_store_explicit(&q->q_runner, NULL, memory_order_relaxed);
-	if (!over && !r.r_broken) {
+	if (!over && !r.r_broken && !put_off) {
 		vtnet_count(&q->q_yields, 1);
 		hwi_sched(q->q_ih);
 	}

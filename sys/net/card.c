@@ -190,14 +190,16 @@ static void send_waiting(struct card *ca)
 
 /* ---- In, and what the card's handlers report ---- */
 
-static void card_begin(struct nic *nic, unsigned queue)
+static bool card_begin(struct nic *nic, unsigned queue, struct nic_turn *nt)
 {
 	struct card *ca;
 
-	net_enter();
+	if (!net_enter_run(nt))
+		return false;
 	ca = nic->nic_stack;
 	if (ca != NULL)
 		ca->ca_queue = queue;
+	return true;
 }
 
 static void card_end(struct nic *nic, unsigned queue)
@@ -209,7 +211,7 @@ static void card_end(struct nic *nic, unsigned queue)
 		send_waiting(ca);
 		ca->ca_queue = QUEUE_NONE;
 	}
-	net_exit();
+	net_exit_run();
 }
 
 /* breathe - between two frames others may have the lock; the interface may have gone meanwhile. */

@@ -5,10 +5,15 @@
  * lwIP is one data structure under one lock, ours: an adaptive mutex. There is no network thread.
  * Whoever has something for lwIP takes the lock and does it: the handler of a card's queue takes it
  * once a run and processes what it pulls to completion (card.c), a callout takes it for lwIP's
- * times (timers.c), a command for as long as it reads (config.c). A handler that finds it taken
- * spins while the owner runs, and otherwise blocks and lends its priority, which is what ithreads
- * are for; several queues so take turns at TCP, though not at their rings. How often and for how
- * long is counted here: net.lock.*, and in docs/network.md what to do about it.
+ * times (timers.c), a command for as long as it reads (config.c). Who finds it taken spins while
+ * the owner runs, and otherwise blocks and lends its priority, which is what ithreads are for. How
+ * often and for how long is counted here: net.lock.*.
+ *
+ * Handlers do not wait for one another. One that finds another's run in the lock, or about to get
+ * it, returns with its card quiet, and is queued by whoever leaves, on his CPU (dev/nic_turn.c); so
+ * several queues take turns at TCP without a CPU that spins, or is woken for each run. What a
+ * handler may wait for is an lwp, which is lent its priority, and the handlers that were put off
+ * need not lend any: the one that waits is as urgent as they are.
  *
  * A packet that this machine sends to itself is queued by lwIP at the interface. An lwp, made when
  * the first such packet is, puts them in again, a few at a time: in a softint they would keep
@@ -16,8 +21,9 @@
  *
  * The lock is taken by turns. A handler that has used up its budget leaves the lock and is back for
  * it in less time than another CPU needs to see that it was free; with nothing but a mutex, a queue
- * that never runs dry keeps all others out for seconds. So there is a second mutex, the turn: it is
- * held by who is next, while he waits, and is the one that the rest wait for.
+ * that never runs dry keeps lwps out for seconds, and handlers that were put off too often. So
+ * there is a second mutex, the turn: it is held by who is next, while he waits, and is the one that
+ * the rest wait for.
  *
  * Contexts: thread. Lock order: the turn, the core lock, what a driver takes to send, the depot of
  * the buffers (nic.c); last, that of who sleeps. Nothing but memory is allocated under them. Not
@@ -26,6 +32,7 @@
  */
 #include "core.h"
 
+#include "dev/nic_turn.h"
 #include <ithaca/clock.h>
 #include <ithaca/errno.h>
 #include <ithaca/lwp.h>
@@ -41,7 +48,7 @@
 #define BREATH (100 * NS_PER_US) /* that a handler keeps others waiting before it lets them in */
 #define LOOP_BUDGET 64           /* packets to itself between two releases of the lock */
 
-/* Locking key: (n) net_mutex. */
+/* Locking key: (a) set once; (n) net_mutex; (~) atomic. */
 static struct mutex net_mutex;
 static struct mutex net_turn;               /* who is next for net_mutex */
 static struct mutex net_sleep;              /* of the condition variables of net_wait() */
@@ -51,6 +58,8 @@ static uint64_t waited_ticks, waited_worst; /* (n) */
 static uint64_t held_ticks, held_worst;     /* (n) */
 static uint64_t breaths;                    /* (n) */
 static uint64_t breath_ticks;               /* (a) BREATH in ticks */
+static _Atomic unsigned runs;               /* (~) of cards' handlers, in the lock or before it */
+static _Atomic uint64_t put_offs;           /* (~) relaxed: a count */
 
 static struct condvar loop_cv;
 static bool loop_made;         /* (n) the lwp exists, or is being made */
@@ -97,6 +106,20 @@ void net_enter(void)
 	waited_ticks += now - begun;
 	if (now - begun > waited_worst)
 		waited_worst = now - begun;
+}
+
+/* A run that waits for the lock, because an lwp has it, counts as well: one is enough to lend it
+ * priority, and comes before those that are put off. */
+bool net_enter_run(struct nic_turn *nt)
+{
+	if (nt != NULL && nic_turn_put_off(nt, &runs)) {
+		atomic_fetch_add_explicit(&put_offs, 1, memory_order_relaxed); /* a count */
+		return false;
+	}
+	/* Relaxed: orders nothing; nic_turn.c has the fences. */
+	atomic_fetch_add_explicit(&runs, 1, memory_order_relaxed);
+	net_enter();
+	return true;
 }
 
 void net_breathe(void)
@@ -202,6 +225,14 @@ void net_exit(void)
 		loop_make();
 }
 
+void net_exit_run(void)
+{
+	net_exit();
+	/* Relaxed: a fence follows in nic_turn_next(). */
+	atomic_fetch_sub_explicit(&runs, 1, memory_order_relaxed);
+	nic_turn_next();
+}
+
 /* ---- To wait ---- */
 
 int net_wait(struct condvar *cv, uint64_t ns)
@@ -240,7 +271,7 @@ void net_wake(struct condvar *cv)
  * A segment for a connection in TIME_WAIT, its numbers in the order of the machine. A SYN with a
  * number beyond all that were used begins a new connection (RFC 1122, 4.2.2.13), which lwIP does
  * not know: it answers with an old ACK, and the other end asks in vain until TIME_WAIT is over. So
- * the old one is forgotten here; the SYN is not taken, but will be when it comes again.
+ * the old one is forgotten here; hook.c puts the SYN in once more, for who listens.
  */
 signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr)
 {
@@ -270,6 +301,13 @@ static uint64_t read_time(struct sysctl *sy)
 	return port_counter_to_ns(net_count_get(sy)) / NS_PER_US;
 }
 
+static uint64_t put_offs_get(struct sysctl *sy)
+{
+	(void)sy;
+	/* Relaxed: a count. */
+	return atomic_load_explicit(&put_offs, memory_order_relaxed);
+}
+
 #define TIME(name, doc, of)                                                                        \
 	{                                                                                          \
 		.sy_name = name, .sy_doc = doc, .sy_get = read_time, .sy_arg = (uintptr_t)&of      \
@@ -282,6 +320,9 @@ static struct sysctl nodes[] = {
     TIME("net.lock.held_us", "microseconds that it was held", held_ticks),
     TIME("net.lock.held_max_us", "microseconds of the longest hold", held_worst),
     NET_COUNT("net.lock.breaths", "times that a handler let others in", breaths),
+    {.sy_name = "net.lock.put_off",
+	.sy_doc = "times that a handler came back, and did not wait for another's",
+	.sy_get = put_offs_get},
     NET_COUNT("net.tcp.again", "connections that were closed and begun anew", tcp_again),
     NET_COUNT("net.loop.packets", "packets from this machine to itself", loop_packets),
     NET_COUNT("net.loop.failures", "times that their lwp was not to be made", loop_failures),

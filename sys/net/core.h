@@ -29,6 +29,12 @@ void net_enter(void);
 void net_exit(void);
 bool net_locked(void);
 
+/* net_enter_run - net_enter() for a card: true: the lock is ours. False: the handler of another
+ * queue is at it; the one that asks, whose `nt` is, must return, and will be queued when that has
+ * left (nic_turn.h). With `nt` NULL, who asks waits as all others do. net_exit_run - leave it. */
+bool net_enter_run(struct nic_turn *nt);
+void net_exit_run(void);
+
 /* net_breathe - with the lock held, and lwIP in the midst of nothing: if somebody waits for it
  * and it has been held for long, let him have it first. May block. */
 void net_breathe(void);

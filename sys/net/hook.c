@@ -16,18 +16,49 @@
  *	full size, and then small, which it makes smaller ones for: what was opened without a
  *	window has segments of full size for good
  *
+ * And one that lwIP would answer wrongly: a SYN for a connection in TIME_WAIT, see core.c.
+ *
  * Contexts: thread, the core lock held. No locks. Not for: lwIP's timers (timers.c) and memory
  * (glue.c). Read next: core.c, where net_tcp_again() is; tests/fuzz/f_lwip.c, which found them.
  */
+#include <lwip/ip.h>
+#include <lwip/pbuf.h>
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/stats.h>
 #include <lwip/tcp.h>
 
 #define HALF_WAY 0x80000000u
 
-signed char net_tcp_segment(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, unsigned short *optlen)
+/*
+ * A SYN whose old connection was forgotten: put in once more as it came. lwIP's statics are those
+ * of the second time then, and it looks at none of them when this returns: it frees its reference
+ * and is done. A header in two pieces, which no card of ours makes, is not put together again: that
+ * SYN is taken when it comes the second time.
+ */
+static void once_more(struct tcp_hdr *hdr, const void *rest, struct pbuf *p)
 {
-	if (pcb->state == TIME_WAIT)
-		return net_tcp_again(pcb, hdr);
+	if (rest != NULL || pbuf_add_header_force(p, TCPH_HDRLEN_BYTES(hdr)) != 0)
+		return;
+	hdr->src = lwip_htons(hdr->src);
+	hdr->dest = lwip_htons(hdr->dest);
+	hdr->seqno = lwip_htonl(hdr->seqno);
+	hdr->ackno = lwip_htonl(hdr->ackno);
+	hdr->wnd = lwip_htons(hdr->wnd);
+	STATS_DEC(tcp.recv); /* counted once */
+	pbuf_ref(p);
+	tcp_input(p, ip_current_input_netif());
+}
+
+/* `rest` is where lwIP has the second piece of a header, or NULL; `p` begins behind the header. */
+signed char net_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *hdr, unsigned short *optlen,
+    const void *rest, struct pbuf *p)
+{
+	if (pcb->state == TIME_WAIT) {
+		if (net_tcp_again(pcb, hdr) == ERR_OK)
+			return ERR_OK;
+		once_more(hdr, rest, p);
+		return ERR_ABRT;
+	}
 	if (pcb->state < SYN_RCVD)
 		return ERR_OK; /* one that listens is no tcp_pcb; else nothing is due yet */
 	if (hdr->seqno - pcb->rcv_nxt == HALF_WAY)

@@ -12,6 +12,7 @@ import resource
 import selectors
 import shutil
 import socket
+import struct
 import subprocess
 import zlib
 
@@ -408,22 +409,77 @@ def test_a_thousand_at_once_and_one_who_does_not_read(boot):
         assert m.poweroff() == 0
 
 
+AGAIN = 40000
+
+
+def fetch_from(host, port):
+    """1000 bytes over a connection from that port of ours, which the server closes first."""
+    s = host.inside(socket.socket)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((host.OWN, port))
+    s.settimeout(60)
+    s.connect((host.ADDR, 80))
+    s.sendall(b'GET /pattern?bytes=1000 HTTP/1.1\r\n' + HOST + b'Connection: close\r\n\r\n')
+    with s, s.makefile('rb') as answer:     # to its end, so that the server closes first
+        assert answer.read().endswith(pattern(1000))
+
+
+def next_answer(wire, port):
+    """The next frame that its web server sends to that port."""
+    ends = struct.pack('!HH', 80, port)
+    while True:
+        frame = wire.recv(2000)
+        if frame[12:14] == b'\x08\x00' and frame[23] == 6 and frame[34:38] == ends:
+            return frame
+
+
+def total(data):
+    """The Internet's sum."""
+    n = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    while n >> 16:
+        n = (n & 0xffff) + (n >> 16)
+    return struct.pack('!H', n ^ 0xffff)
+
+
+def syn_after(answer):
+    """One SYN from the port that `answer` went to, beyond all numbers that were used; and what must
+    be acknowledged of it."""
+    ours, theirs = answer[30:34], answer[26:30]
+    number = struct.unpack('!I', answer[42:46])[0] + 100000 & 0xffffffff
+    tcp = answer[36:38] + answer[34:36] + struct.pack('!IIBBHHH', number, 0, 5 << 4, 2, 65535, 0, 0)
+    tcp = tcp[:16] + total(ours + theirs + struct.pack('!HH', 6, len(tcp)) + tcp) + tcp[18:]
+    ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + ours + theirs
+    ip = ip[:10] + total(ip) + ip[12:]
+    return answer[6:12] + answer[:6] + b'\x08\x00' + ip + tcp, number + 1 & 0xffffffff
+
+
 def test_a_port_is_used_again_while_the_server_remembers_it(boot):
     """The server closes first, so the connection is in TIME_WAIT there, for two minutes, and here
-    it is not: nothing keeps the client from taking the same port for the next."""
+    it is not: nothing keeps the client from taking the same port for the next. Its first SYN is
+    answered as any is; the last one here is sent once, and nobody would send it again."""
     with Host() as host:
         m = boot(**host.options)
         host.join(m)
         for n in range(3):
-            s = host.inside(socket.socket)
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((host.OWN, 40000))
-            s.settimeout(60)
-            s.connect((host.ADDR, 80))
-            s.sendall(b'GET /pattern?bytes=1000 HTTP/1.1\r\n' + HOST + b'Connection: close\r\n\r\n')
-            with s, s.makefile('rb') as answer:     # to its end, so that the server closes first
-                assert answer.read().endswith(pattern(1000))
+            fetch_from(host, AGAIN)
             assert m.sysctl('net.tcp.again') == n
+        wire = host.inside(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+        wire.bind((host.tap, 3))            # all protocols, both ways
+        wire.settimeout(60)
+        fetch_from(host, AGAIN + 1)
+        answer = next_answer(wire, AGAIN + 1)
+        while not answer[47] & 1:           # its FIN, which comes after all that we sent
+            answer = next_answer(wire, AGAIN + 1)
+        settle(m, lambda: m.ok('netstat').count('TIME_WAIT'), 2)
+        frame, number = syn_after(answer)
+        wire.send(frame)
+        answer = next_answer(wire, AGAIN + 1)
+        while answer[47] & 1 or struct.unpack('!I', answer[42:46])[0] != number:
+            assert not answer[47] & 2, answer.hex()
+            answer = next_answer(wire, AGAIN + 1)
+        assert answer[47] == 0x12           # SYN and ACK
+        wire.close()
+        assert m.sysctl('net.tcp.again') == 3
         assert m.poweroff() == 0
 
 

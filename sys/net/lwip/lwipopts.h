@@ -112,10 +112,12 @@
  * in net/hook.c; `optlen` is a variable of lwIP's. */
 struct tcp_pcb;
 struct tcp_hdr;
+struct pbuf;
 signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr);
-signed char net_tcp_segment(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, unsigned short *optlen);
+signed char net_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *hdr, unsigned short *optlen,
+    const void *rest, struct pbuf *p);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                             \
-	net_tcp_segment(pcb, hdr, &(optlen))
+	net_tcp_segment(pcb, hdr, &(optlen), opt2, p)
 
 /* Counts: `netstat -s`. */
 #define LWIP_STATS 1
