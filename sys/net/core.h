@@ -116,9 +116,9 @@ int net_errno(int err);
 
 /* net_room - bytes that a connection may queue for sending now: what tcp_sndbuf() says, or less
  * when memory is short. 0: later; who asks tries again when something was acknowledged, and in
- * tcp_poll(). net_relieve - when memory is short, let go of connections that take nothing; after
- * tcp_tmr(), outside of all callbacks. Both with the core lock held. net_room_init - its
- * sysctls. */
+ * tcp_poll(). net_relieve - when memory is short, let go of connections that take nothing, and when
+ * there are many handshakes, of those that go on for long; after tcp_tmr(), outside of all
+ * callbacks. Both with the core lock held. net_room_init - its sysctls. */
 struct tcp_pcb;
 uint32_t net_room(const struct tcp_pcb *pcb);
 void net_relieve(void);

@@ -15,6 +15,11 @@
  *   is let go of, with a reset, one after another until there is enough again. As long as there is
  *   enough, nobody is let go of for his silence.
  *
+ * The same for who asks and never comes: a listener has room for TCP_DEFAULT_LISTEN_BACKLOG
+ * handshakes at a time, and lwIP gives each 20 seconds. When half of that is taken, those are
+ * forgotten that have waited for a second or more, as each does that has a forged address; a real
+ * one is over sooner, or begins anew.
+ *
  * Contexts: net_room() callbacks of lwIP; net_relieve() softnet's softint, after TCP's times. Lock:
  * the core lock. Not for: what is received: a service that does not take a piece has its window
  * shut by lwIP. Read next: services.c, http.c.
@@ -27,15 +32,16 @@
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/stats.h>
 
-#define SHARES 8                 /* of what is free a connection may have one */
-#define KEPT 16                  /* one in so many of all is for those that have nothing queued */
-#define ENOUGH 4                 /* one in so many free is */
-#define SHUT 3                   /* probes of a window that is shut */
-#define RETRIES 4                /* of the oldest segment */
-#define SHED_MAX 16              /* let go of at a time */
+#define SHARES 8    /* of what is free a connection may have one */
+#define KEPT 16     /* one in so many of all is for those that have nothing queued */
+#define ENOUGH 4    /* one in so many free is */
+#define SHUT 3      /* probes of a window that is shut */
+#define RETRIES 4   /* of the oldest segment */
+#define AGE 3       /* ticks of TCP, of half a second, of a handshake that is given up */
+#define SHED_MAX 16 /* let go of at a time */
 #define HEAP_SEG (TCP_MSS + 140) /* bytes of the heap for a segment, its data copied */
 
-static uint64_t shed; /* (n) the core lock */
+static uint64_t shed, forgotten; /* (n) the core lock */
 
 static uint32_t pool_free(int pool)
 {
@@ -90,7 +96,26 @@ static bool takes_nothing(const struct tcp_pcb *pcb)
 	return pcb->persist_backoff >= SHUT || pcb->nrtx >= RETRIES;
 }
 
-void net_relieve(void)
+/* forget - handshakes of a listener that will not come to their end. */
+static void forget(const struct tcp_pcb_listen *lpcb)
+{
+	struct tcp_pcb *pcb, *next;
+	uint32_t age;
+
+	for (pcb = tcp_active_pcbs; pcb != NULL; pcb = next) {
+		next = pcb->next;
+		if (pcb->state != SYN_RCVD || pcb->listener != lpcb)
+			continue;
+		/* The same SYN once more makes it look young, and is answered once more. */
+		age = tcp_ticks - pcb->tmr + pcb->nrtx * (uint32_t)AGE;
+		if (age < AGE)
+			continue;
+		forgotten++;
+		tcp_abandon(pcb, 0); /* nothing is said to who never answered */
+	}
+}
+
+static void shed_worst(void)
 {
 	struct tcp_pcb *pcb, *worst;
 	uint32_t all;
@@ -110,7 +135,19 @@ void net_relieve(void)
 	}
 }
 
+void net_relieve(void)
+{
+	struct tcp_pcb_listen *lpcb;
+
+	for (lpcb = tcp_listen_pcbs.listen_pcbs; lpcb != NULL; lpcb = lpcb->next)
+		if (lpcb->accepts_pending > lpcb->backlog / 2)
+			forget(lpcb);
+	shed_worst();
+}
+
 static struct sysctl nodes[] = {
+    NET_COUNT("net.tcp.forgotten", "handshakes forgotten that waited for long, as there were many",
+	forgotten),
     NET_COUNT("net.tcp.shed", "connections let go that took nothing while memory to send was short",
 	shed),
 };

@@ -5,6 +5,7 @@ what they had is kept."""
 
 import resource
 import socket
+import struct
 import time
 
 import net_host
@@ -93,6 +94,54 @@ def test_who_is_only_slow_keeps_his_connection(machine):
             got += len(piece)
         s.close()
     assert m.sysctl('net.tcp.shed') == 0
+
+
+def total(data):
+    """The Internet's sum of some words."""
+    n = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    n = (n >> 16) + (n & 0xffff)
+    return struct.pack('!H', ~(n + (n >> 16)) & 0xffff)
+
+
+def segment(host, port, seq, flags):
+    """A frame with a segment of TCP for the web server, from an address that nobody has."""
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 40, port, 0, 64, socket.IPPROTO_TCP, 0,
+                     socket.inet_aton('10.77.0.99'), socket.inet_aton(host.ADDR))
+    ip = ip[:10] + total(ip) + ip[12:]
+    tcp = struct.pack('!HHIIBBHHH', port, HTTP, seq, 0, 5 << 4, flags, 8192, 0, 0)
+    tcp = tcp[:16] + total(ip[12:] + struct.pack('!HH', socket.IPPROTO_TCP, 20) + tcp) + tcp[18:]
+    return bytes.fromhex('525400123456' '020000000063' '0800') + ip + tcp
+
+
+def half_open(m):
+    return sum(r['state'] == 'SYN_RCVD' for r in m.table('netstat', 'proto'))
+
+
+def test_who_asks_and_never_comes(machine):
+    m, host = machine
+    ports = range(2000, 2600)
+    with host.inside(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)) as raw:
+        raw.bind((host.tap, 0))
+
+        def ask():
+            for port in ports:
+                raw.send(segment(host, port, port, 2))
+
+        def forgotten():
+            ask()
+            return m.sysctl('net.tcp.forgotten')
+
+        def gone():
+            for port in ports:
+                raw.send(segment(host, port, port + 1, 4))
+            return half_open(m)
+
+        ask()
+        until(lambda: half_open(m) == 255, lambda: m.ok('netstat'))
+        # When they have waited for a while they make room, even if they ask again and again.
+        until(lambda: forgotten() > 0, lambda: m.ok('netstat'))
+        served(host)
+        until(lambda: gone() == 0, lambda: m.ok('netstat'))
 
 
 def test_pieces_of_one_byte(machine):
