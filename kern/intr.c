@@ -662,28 +662,45 @@ static void intr_routed(void *arg)
 	ir->ir_done = ir->ir_source->is_pic->pic_routed(ir->ir_source);
 }
 
-int intr_bind(struct intr_source *is, struct cpu *ci)
+int intr_route(struct intr_source *is, struct cpu *ci)
 {
 	struct intr_routed ir = {is, false};
-	struct cpu *before;
-	int error = 0;
+	struct cpu *before = atomic_load_explicit(&is->is_cpu, memory_order_relaxed);
+	int error;
 
-	if (ci == NULL)
-		return EINVAL;
 	if (is->is_pic->pic_route == NULL)
 		return EOPNOTSUPP;
-	mutex_enter(&intr_mutex);
-	before = atomic_load_explicit(&is->is_cpu, memory_order_relaxed);
-	if (before != ci)
-		error = is->is_pic->pic_route(is, ci);
-	if (before != ci && error == 0) {
+	if (before == ci)
+		return 0;
+	error = is->is_pic->pic_route(is, ci);
+	if (error == 0) {
 		atomic_store_explicit(&is->is_cpu, ci, memory_order_relaxed);
 		/* One that is in flight to the CPU before is taken there between two calls. */
 		while (!ir.ir_done)
 			cpu_call(before, intr_routed, &ir);
 	}
+	return error;
+}
+
+int intr_bind(struct intr_source *is, struct cpu *ci)
+{
+	int error;
+
+	if (ci == NULL)
+		return EINVAL;
+	mutex_enter(&intr_mutex);
+	error = intr_route(is, ci);
+	if (error == 0)
+		is->is_balance.bs_bound = true;
 	mutex_exit(&intr_mutex);
 	return error;
+}
+
+void intr_unbind(struct intr_source *is)
+{
+	mutex_enter(&intr_mutex);
+	is->is_balance.bs_bound = false;
+	mutex_exit(&intr_mutex);
 }
 
 /* ---- For people ---- */

@@ -48,6 +48,7 @@
 #include <ithaca/storm.h>
 
 #include "intr_impl.h"
+#include "source_impl.h"
 
 #include <ithaca/clock.h>
 #include <ithaca/cpu.h>
@@ -90,11 +91,8 @@ struct storm {
 	uint8_t st_state;         /* (s) enum storm_state */
 	uint8_t st_cause;         /* (s) enum storm_cause */
 	uint8_t st_say;           /* (s) SAY_* */
-	bool st_sampled;          /* (s) the two below are of st_cpu */
-	unsigned st_cpu;          /* (s) whose time was sampled last */
-	uint64_t st_ticks;        /* (s) what it had taken of that CPU */
-	uint64_t st_counter;      /* (s) and when */
-	unsigned st_percent;      /* (s) since the sample before */
+	struct meter st_meter;    /* (s) what it takes of its CPU */
+	unsigned st_percent;      /* (s) by the last sample */
 	unsigned st_said_percent; /* (s) what SAY_STORM is about */
 	bool st_doubt;            /* (s) its CPU was late not long before that */
 	unsigned st_said_ms;      /* (s) and for how long */
@@ -116,7 +114,7 @@ struct storm {
 
 struct storm_cpu {
 	_Alignas(64) uint64_t sc_next_ns; /* (i) when its sources are looked at next; 0: now, all */
-	uint64_t sc_late_ns;              /* (i) when that was LATE_NS late last; 0: never */
+	_Atomic uint64_t sc_late_ns; /* (~) relaxed: when that was LATE_NS late last; 0: never */
 };
 
 static struct spin storm_list_lock;
@@ -131,51 +129,23 @@ static _Atomic uint64_t stuck_ms = STUCK_MS;           /* (~) relaxed: a setting
 
 /* ---- Measuring. st_lock held, interrupts off. ---- */
 
-static uint64_t stat_read(const _Atomic uint64_t *counter)
+bool storm_late(const struct cpu *ci, uint64_t now_ns, uint64_t within_ns)
 {
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
+	uint64_t late_ns = stat_read(&storm_cpus[ci->ci_index].sc_late_ns);
 
-static struct intr_handler *handler_first(struct intr_source *is)
-{
-	return atomic_load_explicit(&is->is_handlers, memory_order_acquire);
-}
-
-static struct intr_handler *handler_next(struct intr_handler *ih)
-{
-	return atomic_load_explicit(&ih->ih_next, memory_order_acquire);
-}
-
-/* source_ticks - what the source and its handlers have taken of that CPU so far. */
-static uint64_t source_ticks(struct intr_source *is, unsigned cpu)
-{
-	uint64_t ticks = stat_read(&is->is_stats[cpu].st_ticks);
-	struct intr_handler *ih;
-
-	for (ih = handler_first(is); ih != NULL; ih = handler_next(ih))
-		ticks += stat_read(&ih->ih_stats[cpu].st_ticks);
-	return ticks;
+	return late_ns != 0 && late_ns + within_ns >= now_ns;
 }
 
 /* storm_sample - bring st_percent up to date. The first sample on a CPU, or after a handler left
  * and took its time with it, measures nothing. */
 static void storm_sample(struct storm *st, struct cpu *ci, uint64_t now_ns)
 {
-	uint64_t ticks = source_ticks(st->st_source, ci->ci_index), counter = port_counter();
-	uint64_t late_ns = storm_cpus[ci->ci_index].sc_late_ns;
+	unsigned permille;
 
-	st->st_percent = 0;
-	if (st->st_sampled && st->st_cpu == ci->ci_index && ticks >= st->st_ticks &&
-	    counter > st->st_counter)
-		st->st_percent =
-		    (unsigned)((ticks - st->st_ticks) * 100 / (counter - st->st_counter));
-	if (st->st_percent > 100)
-		st->st_percent = 100;
-	st->st_doubt = late_ns != 0 && now_ns - late_ns <= LOOK_NS;
-	st->st_sampled = true;
-	st->st_cpu = ci->ci_index;
-	st->st_ticks = ticks;
-	st->st_counter = counter;
+	(void)meter_read(&st->st_meter, ci->ci_index, source_ticks(st->st_source, ci->ci_index),
+	    port_counter(), &permille);
+	st->st_percent = permille / 10;
+	st->st_doubt = storm_late(ci, now_ns, LOOK_NS);
 }
 
 /* storm_over - by what was sampled; counts it. */
@@ -238,7 +208,7 @@ static void storm_try(struct storm *st, struct cpu *ci, uint64_t now_ns)
 	atomic_store_explicit(&is->is_unclaimed, st->st_unclaimed, memory_order_relaxed);
 	st->st_count = source_count(is, ci);
 	st->st_quiet_ns = now_ns;
-	st->st_sampled = false;
+	st->st_meter.mt_read = false;
 	storm_sample(st, ci, now_ns);
 	intr_release(is, IS_SET_STORM);
 }
@@ -402,7 +372,7 @@ uint64_t storm_tick(struct cpu *ci, uint64_t now_ns)
 	if (now_ns < sc->sc_next_ns)
 		return sc->sc_next_ns;
 	if (!kicked && now_ns - sc->sc_next_ns > LATE_NS)
-		sc->sc_late_ns = now_ns;
+		atomic_store_explicit(&sc->sc_late_ns, now_ns, memory_order_relaxed);
 	if (ci->ci_acct_to != NULL)
 		acct_charge(ci, ci->ci_acct_to); /* up to this moment */
 	for (st = atomic_load_explicit(&storm_list, memory_order_acquire); st != NULL;
@@ -438,23 +408,6 @@ void storm_unclaimed(struct intr_source *is)
 
 /* ---- Telling the console, in a thread ---- */
 
-/* handler_names - of those in `set`, or of all if it is 0. Interrupts off. */
-static void handler_names(struct intr_source *is, uint64_t set, char *buf, size_t size)
-{
-	struct intr_handler *ih;
-	size_t at = 0;
-
-	buf[0] = '\0';
-	for (ih = handler_first(is); ih != NULL && at < size; ih = handler_next(ih)) {
-		if (set != 0 && (set >> ih->ih_bit & 1) == 0)
-			continue;
-		at += (size_t)ksnprintf(buf + at, size - at, "%s%s", at == 0 ? "" : ", ",
-		    ih->ih_name);
-	}
-	if (at == 0)
-		ksnprintf(buf, size, "no handler");
-}
-
 static void line_storm(const struct storm *st, const char *names, char *buf, size_t size)
 {
 	const char *is = st->st_source->is_name;
@@ -463,7 +416,7 @@ static void line_storm(const struct storm *st, const char *names, char *buf, siz
 		ksnprintf(buf, size,
 		    "storm: %s (%s) took %u %% of cpu%u for %u ms: held, let in again from time to "
 		    "time\n",
-		    is, names, st->st_said_percent, st->st_cpu, st->st_said_ms);
+		    is, names, st->st_said_percent, st->st_meter.mt_cpu, st->st_said_ms);
 	else
 		ksnprintf(buf, size,
 		    "storm: %s (%s): %u interrupts in a row that nobody claimed: held, let in "

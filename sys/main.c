@@ -24,6 +24,7 @@
 #include "mem/page.h"
 #include "net/net.h"
 #include "san/san.h"
+#include <ithaca/balance.h>
 #include <ithaca/clock.h>
 #include <ithaca/entry.h>
 #include <ithaca/errno.h>
@@ -160,6 +161,9 @@ void sys_main(const struct boot_info *boot)
 	error = storm_init();
 	if (error != 0)
 		kprintf("storm: sources are not watched: %s\n", errno_name(error));
+	error = balance_init();
+	if (error != 0)
+		kprintf("balance: sources stay where they are: %s\n", errno_name(error));
 	error = heartbeat_init();
 	if (error != 0)
 		kprintf("heartbeat: CPUs are not watched: %s\n", errno_name(error));

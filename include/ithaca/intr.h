@@ -14,6 +14,7 @@
 #ifndef ITHACA_INTR_H
 #define ITHACA_INTR_H
 
+#include <ithaca/balance.h>
 #include <ithaca/cpu.h>
 #include <ithaca/runstate.h>
 #include <stdatomic.h>
@@ -49,9 +50,6 @@ typedef unsigned intr_filter_t(void *arg);
 typedef bool intr_thread_t(void *arg);
 
 struct intr_source;
-struct later;
-struct latency;
-
 enum { LATER_SOFT, LATER_SLEEP, LATER_KINDS };
 
 /* How a controller does what intr.c asks. mask and unmask: any context, interrupts off. */
@@ -62,8 +60,8 @@ struct intr_pic {
 	/* Deliver to `ci` from now on; the CPU before may still have one in flight. Thread context,
 	 * may block. ENOSPC: no vector left there, nothing changed. NULL: cannot be moved. */
 	int (*pic_route)(struct intr_source *is, struct cpu *ci);
-	/* After pic_route, on the CPU before, interrupts off: is nothing in flight any more? Then
-	 * free what it had there. Called again until true. */
+	/* After pic_route, on the CPU before, interrupts off, until it says true: nothing is in
+	 * flight any more, and what it had there is free. */
 	bool (*pic_routed)(struct intr_source *is);
 };
 
@@ -123,6 +121,7 @@ struct intr_source {
 	uint64_t is_bits;              /* (m) ih_bit numbers in use */
 	struct list is_all;            /* (m) */
 	struct storm *is_storm;        /* (m) storm.c */
+	struct balance is_balance;     /* (m) balance.c */
 	struct intr_handler is_any;    /* (a) not on the list: its filter asks those that are */
 	char is_name[INTR_NAME_MAX];   /* (a) */
 };
@@ -164,15 +163,16 @@ int intr_disestablish(struct intr_handler *ih);
  * hwi_sched - queue the handler's thread function on this CPU, at the back; from the handler
  * itself: run again after its neighbours. Any context up to filters. Never blocks. A handler that
  * is queued already stays where it is. Not after intr_disestablish() has begun: then ignored. It
- * does not mask a level source: a filter that schedules like this has quieted its device. A
- * handler that dispatch had queued keeps the line masked also through the runs that it asks for
- * itself.
+ * does not mask a level source: who calls it in a filter has quieted the device. A handler that
+ * dispatch had queued keeps the line masked also through the runs that it asks for itself.
  */
 void hwi_sched(struct intr_handler *ih);
 
-/* intr_bind - deliver the source to `ci` from now on. Thread context; may block. EINVAL: no such
- * CPU; ENOSPC: no vector left there; EOPNOTSUPP: the controller cannot. Nothing is lost. */
+/* intr_bind - deliver the source to `ci` from now on; balance.c leaves it there till intr_unbind().
+ * Thread context; may block. EINVAL: no such CPU; ENOSPC: no vector left there; EOPNOTSUPP: the
+ * controller cannot. Nothing is lost. */
 int intr_bind(struct intr_source *is, struct cpu *ci);
+void intr_unbind(struct intr_source *is);
 
 /* intr_source_each - call fn for every source, in order of creation, until it answers false, with
  * the list held still: fn may not establish or create. Thread context; may block. */

@@ -25,6 +25,11 @@ void storm_detach(struct intr_source *is);
  * (ns), UINT64_MAX: no need. Interrupts off. */
 uint64_t storm_tick(struct cpu *ci, uint64_t now_ns);
 
+/* storm_late - has that CPU taken a clock interrupt late within `within_ns` before `now_ns`? It may
+ * have stood still, and what ran on it took less time than was counted. Known only while the watch
+ * runs. Any context. */
+bool storm_late(const struct cpu *ci, uint64_t now_ns, uint64_t within_ns);
+
 /* storm_init - start the watch, and recovery from storms with it; once, thread context, after the
  * CPUs were started (one that comes later joins at its first clock interrupt). ENOMEM. */
 int storm_init(void);

@@ -113,6 +113,14 @@ static void check_order(struct cpu *ci, unsigned level)
 		o->o_ih[i] = now[i];
 }
 
+/* The CPU was not looked at: by the next time one may have left its queue and have come again. */
+static void forget_order(const struct cpu *ci)
+{
+	for (unsigned i = 0; i < LEVELS; i++)
+		if (orders[ci->ci_index][i].o_n != 0)
+			CHANGE(orders[ci->ci_index][i].o_n, 0);
+}
+
 /* The lwps on this CPU, from the one that runs down to the one that was interrupted first. */
 static void check_pins(const struct sim_vcpu *v)
 {
@@ -402,8 +410,10 @@ void inv_settles(struct sim_vcpu *v)
 		return;
 	if (unseen[ci->ci_index] != xp_buffered(ci->ci_index))
 		CHANGE(unseen[ci->ci_index], !unseen[ci->ci_index]);
-	if (unseen[ci->ci_index])
+	if (unseen[ci->ci_index]) {
+		forget_order(ci);
 		return;
+	}
 	check_bits(ci);
 	for (unsigned level = IPL_BIO; level <= IPL_TTY; level++)
 		check_order(ci, level);

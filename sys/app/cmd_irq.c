@@ -25,6 +25,7 @@ struct irq_line {
 	uint32_t line;
 	enum intr_trigger trigger;
 	unsigned cpu;
+	const char *place;
 	const char *state;
 	char handlers[NAMES_MAX];
 };
@@ -53,6 +54,14 @@ static const char *state(struct intr_source *is)
 	if (info.stuck)
 		return "stuck";
 	return is->is_masked ? "masked" : info.state == STORM_TRIAL ? "trial" : "on";
+}
+
+/* place - how it came to its CPU. */
+static const char *place(const struct intr_source *is)
+{
+	const struct balance *bs = &is->is_balance;
+
+	return bs->bs_bound ? "bound" : bs->bs_moves != 0 ? "moved" : "free";
 }
 
 /* handler_names - "name/level,name/level". */
@@ -87,6 +96,7 @@ static bool take(struct intr_source *is, void *arg)
 	line->line = is->is_line;
 	line->trigger = is->is_trigger;
 	line->cpu = ci != NULL ? ci->ci_index : 0;
+	line->place = place(is);
 	line->state = state(is);
 	handler_names(is, line->handlers, sizeof(line->handlers));
 	return true;
@@ -99,13 +109,13 @@ static int irq_list(void)
 	if (list.at == NULL)
 		return shell_error("no memory for the list");
 	intr_source_each(take, &list);
-	tty_printf("%-14s %-8s %4s %-8s %3s %-8s %s\n", "source", "pic", "line", "trigger", "cpu",
-	    "state", "handlers");
+	tty_printf("%-14s %-8s %4s %-8s %3s %-5s %-8s %s\n", "source", "pic", "line", "trigger",
+	    "cpu", "place", "state", "handlers");
 	for (unsigned i = 0; i < list.count; i++) {
 		struct irq_line *l = &list.at[i];
 
-		tty_printf("%-14s %-8s %4u %-8s %3u %-8s %s\n", l->name, l->pic, l->line,
-		    trigger_name(l->trigger), l->cpu, l->state, l->handlers);
+		tty_printf("%-14s %-8s %4u %-8s %3u %-5s %-8s %s\n", l->name, l->pic, l->line,
+		    trigger_name(l->trigger), l->cpu, l->place, l->state, l->handlers);
 	}
 	if (list.cut)
 		tty_printf("(the first %d)\n", LIST_MAX);
@@ -143,24 +153,47 @@ static bool match(struct intr_source *is, void *arg)
 	return true;
 }
 
-static int irq_bind(const char *name, const char *cpu_text)
+/* find - by name; NULL, and said: there is none. */
+static struct intr_source *find(const char *name)
 {
 	struct search s = {name, NULL};
+
+	intr_source_each(match, &s);
+	if (s.found == NULL)
+		shell_error("no source '%s'; `irq list` has them", name);
+	return s.found;
+}
+
+static int irq_bind(const char *name, const char *cpu_text)
+{
+	struct intr_source *is;
 	uint64_t cpu;
 	int error;
 
 	if (!shell_number(cpu_text, "CPU", 0, cpu_count() - 1, &cpu))
 		return 1;
-	intr_source_each(match, &s);
-	if (s.found == NULL)
-		return shell_error("no source '%s'; `irq list` has them", name);
-	error = intr_bind(s.found, cpu_lookup((unsigned)cpu));
+	is = find(name);
+	if (is == NULL)
+		return 1;
+	error = intr_bind(is, cpu_lookup((unsigned)cpu));
 	if (error == ENOSPC)
 		return shell_error("%s: CPU %u has no vector left", name, (unsigned)cpu);
 	if (error == EOPNOTSUPP)
 		return shell_error("%s: its controller cannot move it", name);
 	if (error != 0)
 		return shell_error("%s: %s", name, errno_name(error));
+	return 0;
+}
+
+static int irq_balance(const char *name)
+{
+	struct intr_source *is = find(name);
+
+	if (is == NULL)
+		return 1;
+	if (is->is_pic->pic_route == NULL)
+		return shell_error("%s: its controller cannot move it", name);
+	intr_unbind(is);
 	return 0;
 }
 
@@ -172,6 +205,8 @@ static int cmd_irq(int argc, char **argv)
 		return irq_vectors();
 	if (argc == 4 && strcmp(argv[1], "bind") == 0)
 		return irq_bind(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "balance") == 0)
+		return irq_balance(argv[2]);
 	shell_error("'%s': arguments make no sense", argv[1]);
 	return shell_usage();
 }
@@ -187,20 +222,26 @@ static bool offer(struct intr_source *is, void *arg)
 static void complete(struct line_editor *le, int arg, char **argv)
 {
 	if (arg == 1) {
+		line_offer(le, "balance");
 		line_offer(le, "bind");
 		line_offer(le, "list");
 		line_offer(le, "vectors");
-	} else if (arg == 2 && strcmp(argv[1], "bind") == 0) {
+	} else if (arg == 2 && (strcmp(argv[1], "bind") == 0 || strcmp(argv[1], "balance") == 0)) {
 		intr_source_each(offer, le);
 	}
 }
 
 const struct shell_cmd shell_irq_cmds[] = {
-    {"irq", "[list] | bind SOURCE CPU | vectors", "interrupt sources, and where they go",
-	"  list     every source: controller, line, trigger, CPU, state, handlers with levels\n"
+    {"irq", "[list] | bind SOURCE CPU | balance SOURCE | vectors",
+	"interrupt sources, and where they go",
+	"  list     every source: controller, line, trigger, CPU, place, state, handlers,\n"
+	"           levels\n"
+	"           place: bound (it stays), free (may go to a CPU that is less busy), moved\n"
+	"           (has done so)\n"
 	"           state: on, off (no handler), masked (its thread works), storm, nobody's (both\n"
 	"           held for a while), trial (let in again after that), stuck (masked too long)\n"
-	"  bind     deliver SOURCE to CPU from now on\n"
+	"  bind     deliver SOURCE to CPU from now on, and leave it there\n"
+	"  balance  ... until this lets it go again\n"
 	"  vectors  interrupt vectors left on each CPU\n",
 	cmd_irq, complete},
     {NULL, NULL, NULL, NULL, NULL, NULL},
