@@ -108,8 +108,7 @@ static void show_more(const struct net_if *ni)
 	    ni->ni_flying, (unsigned long long)ni->ni_out_waited,
 	    (unsigned long long)ni->ni_flattened);
 	show_queues(nic);
-	if (nic->nic_ops->no_describe != NULL)
-		nic->nic_ops->no_describe(nic, tty_printf);
+	nic_describe(nic, tty_printf);
 	nic_release(nic);
 }
 
@@ -227,6 +226,21 @@ static int reset(const char *name)
 	return failed(name, error);
 }
 
+static int set_mtu(const char *name, const char *text)
+{
+	uint64_t mtu;
+	unsigned max;
+	int error;
+
+	if (!shell_number(text, "bytes", 0, UINT16_MAX, &mtu))
+		return 1;
+	error = net_if_mtu(name, (unsigned)mtu, &max);
+	if (error == ERANGE)
+		return shell_error("%s: mtu %llu: must be %u to %u", name, (unsigned long long)mtu,
+		    NIC_MTU_MIN, max);
+	return failed(name, error);
+}
+
 static int await(const char *name, const char *text)
 {
 	uint64_t seconds;
@@ -254,6 +268,10 @@ static int change(const char *name, int argc, char **argv)
 		return failed(name, net_if_default(name));
 	if (strcmp(what, "moderate") == 0 && argc == 2)
 		return moderate(name, argv[1]);
+	if (strcmp(what, "mtu") == 0 && argc == 2)
+		return set_mtu(name, argv[1]);
+	if ((strcmp(what, "txcsum") == 0 || strcmp(what, "-txcsum") == 0) && argc == 1)
+		return failed(name, net_if_sums(name, what[0] != '-'));
 	if (strcmp(what, "wait") == 0 && argc == 2)
 		return await(name, argv[1]);
 	if (strcmp(what, "reset") == 0 && argc == 1)
@@ -276,8 +294,8 @@ static int cmd_ifconfig(int argc, char **argv)
 
 static void complete(struct line_editor *le, int arg, char **argv)
 {
-	static const char *const words[] = {"default", "del", "dhcp", "down", "moderate", "reset",
-	    "up", "wait"};
+	static const char *const words[] = {"-txcsum", "default", "del", "dhcp", "down", "moderate",
+	    "mtu", "reset", "txcsum", "up", "wait"};
 	struct net_if *ni;
 	unsigned n;
 
@@ -300,6 +318,7 @@ const struct shell_cmd shell_net_cmds[] = {
     {"ifconfig",
 	"[-v] [IF] | IF up | IF down | IF dhcp [off] |\n"
 	"                IF ADDR/LEN [GATEWAY] | IF del ADDR | IF default |\n"
+	"                IF mtu BYTES | IF txcsum | IF -txcsum |\n"
 	"                IF moderate US|adaptive | IF reset | IF wait SECONDS",
 	"the network's interfaces: what they are, and changes",
 	"  -v        with the queues of each card, and what its driver says\n"
@@ -308,6 +327,8 @@ const struct shell_cmd shell_net_cmds[] = {
 	"  ADDR/LEN  a fixed IPv4 address, 10.0.2.15/24; or one more of IPv6\n"
 	"  del       give up an address, of either version\n"
 	"  default   what is for no network of ours goes out there, while it has a gateway\n"
+	"  mtu       the longest packet of a frame; a card that is up begins anew\n"
+	"  txcsum    let the card make the sums of what is sent; -txcsum: not\n"
 	"  moderate  least time between two interrupts of a queue, in microseconds\n"
 	"  reset     have the card begin anew\n"
 	"  wait      until it has a link and an IPv4 address\n",

@@ -69,17 +69,21 @@ static void raw_end(struct nic *nic, unsigned queue)
 static void raw_sent(struct nic *nic, void *cookie)
 {
 	(void)nic;
-	nic_buf_free(cookie);
+	nic_frame_free(cookie);
 	/* Release: pairs with get(). */
 	atomic_fetch_add_explicit(&sent_back, 1, memory_order_release);
 }
 
 static int raw_send(struct nic *nic, unsigned queue, struct nic_buf *nb)
 {
-	struct nic_seg seg = {.ns_phys = nb->nb_phys + (uint64_t)(nb->nb_data - nb->nb_space),
-	    .ns_len = nb->nb_len};
+	struct nic_seg seg[NIC_PIECES_MAX];
+	unsigned n = 0;
 
-	return nic->nic_ops->no_send(nic, queue, &seg, 1, nb);
+	for (const struct nic_buf *at = nb; at != NULL && n < NIC_PIECES_MAX; at = at->nb_next)
+		seg[n++] = (struct nic_seg){.ns_phys = at->nb_phys +
+			(uint64_t)(at->nb_data - at->nb_space),
+		    .ns_len = at->nb_len};
+	return nic->nic_ops->no_send(nic, queue, seg, n, 0, nb);
 }
 
 static void raw_input(struct nic *nic, struct nic_buf *nb)
@@ -91,7 +95,7 @@ static void raw_input(struct nic *nic, struct nic_buf *nb)
 	if (us != 0)
 		clock_delay(us * NS_PER_US);
 	if (!atomic_load_explicit(&raw_echo, memory_order_relaxed)) {
-		nic_buf_free(nb);
+		nic_frame_free(nb);
 		return;
 	}
 	memcpy(addr, nb->nb_data, 6);
@@ -104,7 +108,7 @@ static void raw_input(struct nic *nic, struct nic_buf *nb)
 		bump(&echoed);
 	} else {
 		bump(&refused);
-		nic_buf_free(nb);
+		nic_frame_free(nb);
 	}
 }
 
@@ -168,20 +172,30 @@ static int counts(void)
 /* A frame to everybody: type, number, then a pattern. */
 static struct nic_buf *frame_make(struct nic *nic, uint32_t len, uint64_t number)
 {
-	struct nic_buf *nb = nic_buf_alloc();
+	struct nic_buf *first = NULL, **at = &first, *nb;
+	uint32_t done = 0;
 	uint8_t *p;
 
-	if (nb == NULL)
-		return NULL;
-	p = nb->nb_data;
+	do {
+		*at = nb = nic_buf_alloc();
+		if (nb == NULL) {
+			nic_frame_free(first);
+			return NULL;
+		}
+		nb->nb_len = len - done < NIC_BUF_SIZE ? len - done : NIC_BUF_SIZE;
+		for (uint32_t i = 0; i < nb->nb_len; i++)
+			nb->nb_data[i] = (uint8_t)(done + i);
+		done += nb->nb_len;
+		at = &nb->nb_next;
+	} while (done < len);
+	p = first->nb_data;
 	memset(p, 0xff, 6);
 	memcpy(p + 6, nic->nic_mac, 6);
 	p[12] = SEND_TYPE >> 8;
 	p[13] = SEND_TYPE & 0xff;
-	for (uint32_t i = HEADER; i < len; i++)
-		p[i] = (uint8_t)(i < HEADER + 8 ? number >> 8 * (HEADER + 7 - i) : i);
-	nb->nb_len = len;
-	return nb;
+	for (uint32_t i = HEADER; i < len && i < HEADER + 8; i++)
+		p[i] = (uint8_t)(number >> 8 * (HEADER + 7 - i));
+	return first;
 }
 
 static int frames_send(struct nic *nic, unsigned queue, uint32_t len, uint64_t n)
@@ -200,8 +214,7 @@ static int frames_send(struct nic *nic, unsigned queue, uint32_t len, uint64_t n
 			waits = 0;
 			continue;
 		}
-		if (nb != NULL)
-			nic_buf_free(nb);
+		nic_frame_free(nb);
 		if ((error == ENOBUFS || error == ENOMEM) && ++waits < WAITS_MAX) {
 			lwp_sleep_ns(WAIT_NS);
 			error = 0;
@@ -220,7 +233,7 @@ static int cmd_send(struct nic *nic, int argc, char **argv)
 	if (!atomic_load_explicit(&raw_is_client, memory_order_relaxed))
 		return shell_error("send: only after `nic raw`");
 	if (!shell_number(argv[0], "queue", 0, nic->nic_queues - 1u, &queue) ||
-	    !shell_number(argv[1], "bytes", HEADER, NIC_BUF_SIZE, &len) ||
+	    !shell_number(argv[1], "bytes", HEADER, NIC_MTU_MAX + 2 * NIC_FRAME_MORE, &len) ||
 	    !shell_number(argv[2], "frames", 1, SEND_MAX, &n))
 		return 1;
 	return frames_send(nic, (unsigned)queue, (uint32_t)len, n);
@@ -280,6 +293,17 @@ static int moderate(struct nic *nic, const char *text)
 	return error == 0 ? 0 : shell_error("moderate %s: %s", text, errno_name(error));
 }
 
+static int set_mtu(struct nic *nic, const char *text)
+{
+	uint64_t mtu;
+	int error;
+
+	if (!shell_number(text, "bytes", NIC_MTU_MIN, nic->nic_mtu_max, &mtu))
+		return 1;
+	error = nic_mtu_set(nic, (unsigned)mtu);
+	return error == 0 ? 0 : shell_error("mtu %s: %s", text, errno_name(error));
+}
+
 static int promisc(struct nic *nic, const char *text)
 {
 	bool on = strcmp(text, "on") == 0;
@@ -302,6 +326,11 @@ static int with_card(struct nic *nic, const char *verb, int argc, char **argv)
 		return cmd_send(nic, argc, argv);
 	if (argc == 1 && strcmp(verb, "moderate") == 0)
 		return moderate(nic, argv[0]);
+	if (argc == 1 && strcmp(verb, "mtu") == 0 &&
+	    atomic_load_explicit(&raw_is_client, memory_order_relaxed))
+		return set_mtu(nic, argv[0]);
+	if (argc == 1 && strcmp(verb, "mtu") == 0)
+		return shell_error("mtu: only after `nic raw`; else by ifconfig");
 	if (argc == 1 && strcmp(verb, "promisc") == 0)
 		return promisc(nic, argv[0]);
 	if (argc != 0)
@@ -309,8 +338,7 @@ static int with_card(struct nic *nic, const char *verb, int argc, char **argv)
 	if (strcmp(verb, "stats") == 0)
 		return stats(nic);
 	if (strcmp(verb, "info") == 0) {
-		if (nic->nic_ops->no_describe != NULL)
-			nic->nic_ops->no_describe(nic, tty_printf);
+		nic_describe(nic, tty_printf);
 	} else if (strcmp(verb, "up") == 0) {
 		error = net_if_up(nic->nic_name, true); /* with its interface, if it has one */
 	} else if (strcmp(verb, "down") == 0) {
@@ -355,7 +383,7 @@ static bool offer(struct nic *nic, void *arg)
 static void complete(struct line_editor *le, int arg, char **argv)
 {
 	static const char *const words[] = {"burn", "counts", "down", "info", "list", "moderate",
-	    "promisc", "raw", "reset", "send", "stats", "up"};
+	    "mtu", "promisc", "raw", "reset", "send", "stats", "up"};
 
 	if (arg == 1) {
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -374,7 +402,7 @@ const struct shell_cmd shell_nic_cmds[] = {
     {"nic",
 	"[list | counts | raw echo|drop | burn US |\n"
 	"           stats|info|up|down|reset CARD | moderate CARD US|adaptive |\n"
-	"           promisc CARD on|off | send CARD QUEUE BYTES FRAMES]",
+	"           promisc CARD on|off | mtu CARD BYTES | send CARD QUEUE BYTES FRAMES]",
 	"network cards and their queues; frames without a network",
 	"  raw       with net=off: what comes is sent back, or dropped\n"
 	"  burn      ... after so many microseconds of work a frame\n"

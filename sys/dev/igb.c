@@ -219,6 +219,8 @@ static int igb_up(struct nic *nic)
 
 	(void)igb_begin(ig, true);
 	while (error == 0 && filled < ig->ig_nqueues) {
+		ig->ig_queue[filled]->q_rx.rx_frame_max = nic_frame_max(nic);
+		ig->ig_queue[filled]->q_tx.tx_frame_max = nic_frame_max(nic);
 		error = igb_rx_fill(&ig->ig_queue[filled]->q_rx);
 		filled += error == 0;
 	}
@@ -277,7 +279,7 @@ static int igb_reset(struct nic *nic)
 }
 
 static int igb_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n,
-    void *cookie)
+    unsigned sums, void *cookie)
 {
 	struct igb *ig = nic->nic_driver;
 	struct igb_queue *q;
@@ -290,7 +292,7 @@ static int igb_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, 
 	/* Relaxed: a link that goes meanwhile costs the frame. */
 	if (q->q_tx_open && !igb_gone(ig) &&
 	    atomic_load_explicit(&nic->nic_link, memory_order_relaxed))
-		error = igb_tx_put(&q->q_tx, seg, n, cookie, &bytes);
+		error = igb_tx_put(&q->q_tx, seg, n, sums, cookie, &bytes);
 	if (error == 0) {
 		/* Relaxed: only the handler itself finds itself there, and it tells the card. */
 		q->q_tx_owed = atomic_load_explicit(&q->q_lwp, memory_order_relaxed) == curlwp;
@@ -375,6 +377,9 @@ static void igb_describe(struct nic *nic, void (*print)(const char *fmt, ...))
 	print("\nrests:");
 	for (unsigned i = 0; i < ig->ig_nqueues; i++)
 		print(" %llu", (unsigned long long)get(&ig->ig_queue[i]->q_pace.np_rests));
+	print("\ncontexts written for sums:");
+	for (unsigned i = 0; i < ig->ig_nqueues; i++)
+		print(" %llu", (unsigned long long)get(&ig->ig_queue[i]->q_tx.tx_contexts));
 	print("\nresets %llu, hangs %llu, changes of the link %llu\n",
 	    (unsigned long long)get(&ig->ig_resets), (unsigned long long)get(&ig->ig_hangs),
 	    (unsigned long long)get(&ig->ig_link_changes));
@@ -506,7 +511,8 @@ static int unit_setup(struct igb *ig)
 	sources_bind(ig);
 	ig->ig_nic.nic_ops = &ops;
 	ig->ig_nic.nic_driver = ig;
-	ig->ig_nic.nic_mtu = 1500;
+	ig->ig_nic.nic_mtu_max = NIC_MTU_MAX;
+	ig->ig_nic.nic_sums = NIC_CSUM_IP | NIC_CSUM_L4;
 	ig->ig_nic.nic_queues = (uint16_t)ig->ig_nqueues;
 	return nic_attach(&ig->ig_nic, "igb");
 }

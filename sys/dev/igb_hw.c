@@ -35,6 +35,7 @@
 #define ENABLE_STEPS 100u
 #define PHY_STEPS 100u
 #define SEMAPHORE_STEPS 500u
+#define CRC 4u /* bytes at a frame's end */
 
 static const char *name_of(const struct igb *ig)
 {
@@ -239,7 +240,12 @@ void igb_hw_filter(struct igb *ig)
 	/* Relaxed: the last one to write the register has read the last value. */
 	bool all = atomic_load_explicit(&ig->ig_promisc, memory_order_relaxed);
 
-	igb_write(ig, IGB_RCTL, RCTL_EN | RCTL_MPE | RCTL_BAM | RCTL_SECRC | (all ? RCTL_UPE : 0));
+	bool jumbo = ig->ig_nic.nic_mtu > NIC_MTU;
+
+	igb_write(ig, IGB_RLPML, nic_frame_max(&ig->ig_nic) + CRC);
+	igb_write(ig, IGB_RCTL,
+	    RCTL_EN | RCTL_MPE | RCTL_BAM | RCTL_SECRC | (all ? RCTL_UPE : 0) |
+		(jumbo ? RCTL_LPE : 0));
 }
 
 static int queue_start(struct igb_queue *q)

@@ -150,7 +150,7 @@ static unsigned pull(struct igb_queue *q, const struct nic_client *client, unsig
 		if (client != NULL)
 			client->nc_input(nic, nb);
 		else
-			nic_buf_free(nb);
+			nic_frame_free(nb);
 	}
 	if (n > 0)
 		igb_doorbell(q->q_igb, IGB_RX(q->q_index, RX_RDT), igb_rx_tail(&q->q_rx));

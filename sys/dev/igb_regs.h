@@ -76,12 +76,14 @@
 #define RCTL_EN 0x00000002u
 #define RCTL_UPE 0x00000008u /* all unicasts */
 #define RCTL_MPE 0x00000010u /* all multicasts */
+#define RCTL_LPE 0x00000020u /* frames longer than 1522 bytes, up to RLPML */
 #define RCTL_BAM 0x00008000u /* broadcasts */
 #define RCTL_SECRC 0x04000000u
 #define IGB_RXCSUM 0x5000u
 #define RXCSUM_IPOFL 0x00000100u
 #define RXCSUM_TUOFL 0x00000200u
 #define RXCSUM_PCSD 0x00002000u /* the hash instead of the packet sum */
+#define IGB_RLPML 0x5004u       /* the longest frame, its check sum included */
 #define IGB_MTA(n) (0x5200u + 4 * (n))
 #define MTA_WORDS 128u
 #define IGB_RAL0 0x5400u
@@ -157,5 +159,17 @@
 #define TXD_DEXT 0x20000000ull
 #define TXD_PAYLEN(n) ((uint64_t)(n) << 46)
 #define TXD_DD 0x100000000ull
+#define TXD_INDEX(n) ((uint64_t)(n) << 36) /* which context */
+#define TXD_IXSM 0x10000000000ull          /* make the sum of the IPv4 header */
+#define TXD_TXSM 0x20000000000ull          /* that of TCP or UDP */
+
+/* 7.2.2.2 Advanced transmit context descriptor: lengths in the first word, the rest in the second.
+ * No TXC_IPV4: IPv6; no TXC_TCP: UDP. */
+#define TXC_IPLEN(n) ((uint64_t)(n))
+#define TXC_MACLEN(n) ((uint64_t)(n) << 9)
+#define TXC_IPV4 0x00000400ull
+#define TXC_TCP 0x00000800ull
+#define TXC_CONTEXT 0x00200000ull
+#define TXC_INDEX(n) ((uint64_t)(n) << 36)
 
 #endif

@@ -57,7 +57,7 @@ static _Atomic uint64_t bufs_max;   /* (~) relaxed: a limit, read under (d) */
 static _Atomic uint64_t bufs_short; /* (~) relaxed: a count */
 
 static struct mutex nic_show; /* callbacks of attaching and detaching, one at a time */
-static struct mutex nic_list; /* (n) of nic.h */
+static struct mutex nic_list; /* (n) of nic.h: the list, up and down, and the MTU */
 static struct condvar nic_let_go;
 static struct list nics = LIST_INIT(nics);   /* (n) */
 static unsigned nics_count;                  /* (n) */
@@ -237,6 +237,7 @@ int nic_attach(struct nic *nic, const char *stem)
 
 	KASSERT(nic->nic_queues >= 1 && nic->nic_queues <= NIC_QUEUES_MAX, "%s: %u queues", stem,
 	    nic->nic_queues);
+	KASSERT(nic->nic_mtu_max <= NIC_MTU_MAX, "%s: an MTU of %u", stem, nic->nic_mtu_max);
 	if (!intr_may_block()) {
 		kprintf("%s: no network: its handlers may block, which the interrupt model %s "
 			"does not allow\n",
@@ -252,6 +253,8 @@ int nic_attach(struct nic *nic, const char *stem)
 	}
 	nic->nic_up = false;
 	nic->nic_holds = 0;
+	nic->nic_mtu = nic->nic_mtu_max < NIC_MTU ? nic->nic_mtu_max : NIC_MTU;
+	(void)nic_sums_set(nic, nic->nic_sums != 0);
 	number(nic, stem);
 	list_append(&nics, &nic->nic_all);
 	nics_count++;
@@ -335,6 +338,66 @@ void nic_down(struct nic *nic)
 		nic->nic_ops->no_down(nic);
 	nic->nic_up = false;
 	mutex_exit(&nic_list);
+}
+
+/* mtu_up - (n) up again with another MTU, or, if that cannot be, with the one before. */
+static int mtu_up(struct nic *nic, uint16_t before)
+{
+	int error = nic->nic_ops->no_up(nic), again;
+
+	if (error == 0)
+		return 0;
+	nic->nic_mtu = before;
+	again = nic->nic_ops->no_up(nic);
+	nic->nic_up = again == 0;
+	if (again != 0)
+		kprintf("%s: stays down after a change of its MTU: %s\n", nic->nic_name,
+		    errno_name(again));
+	return error;
+}
+
+int nic_mtu_set(struct nic *nic, unsigned mtu)
+{
+	uint16_t before;
+	int error = 0;
+
+	mutex_enter(&nic_list);
+	before = nic->nic_mtu;
+	if (!list_linked(&nic->nic_all)) {
+		error = ENXIO;
+	} else if (mtu < NIC_MTU_MIN || mtu > nic->nic_mtu_max) {
+		error = ERANGE;
+	} else if (mtu != before) {
+		if (nic->nic_up)
+			nic->nic_ops->no_down(nic);
+		nic->nic_mtu = (uint16_t)mtu;
+		if (nic->nic_up)
+			error = mtu_up(nic, before);
+	}
+	mutex_exit(&nic_list);
+	return error;
+}
+
+int nic_sums_set(struct nic *nic, bool on)
+{
+	/* Relaxed: each frame is as it is said with it. */
+	atomic_store_explicit(&nic->nic_sums_use, on ? nic->nic_sums : 0, memory_order_relaxed);
+	return on && nic->nic_sums == 0 ? EOPNOTSUPP : 0;
+}
+
+void nic_describe(struct nic *nic, void (*print)(const char *fmt, ...))
+{
+	/* Relaxed: for show. */
+	unsigned use = atomic_load_explicit(&nic->nic_sums_use, memory_order_relaxed);
+
+	print("mtu %u of at most %u; sums that the card makes:%s%s%s\n", nic->nic_mtu,
+	    nic->nic_mtu_max, (use & NIC_CSUM_IP) != 0 ? " IPv4 header" : "",
+	    (use & NIC_CSUM_L4) != 0 ? " TCP UDP" : "",
+	    use != 0                 ? ""
+		: nic->nic_sums != 0 ? " none (it could)"
+				     : " none");
+	if (nic->nic_ops->no_describe != NULL)
+		nic->nic_ops->no_describe(nic, print);
 }
 
 struct nic *nic_hold(const char *name)

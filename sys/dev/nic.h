@@ -9,8 +9,7 @@
  *
  * Rules:
  * - A struct nic is the driver's, from nic_attach() to the return of nic_detach().
- * - A struct nic_buf belongs to one at a time: the driver that put it into its ring, then the
- *   client that was given it, which frees it from any thread.
+ * - nic_mtu changes only while the card is down (nic_mtu_set).
  * - Callbacks into the client are made in thread context, with none of the driver's locks held.
  *   input() and sent() of one queue are never made beside themselves.
  * - A client may call nic_send() from a callback. A driver never sleeps in no_send().
@@ -18,42 +17,23 @@
 #ifndef SYS_DEV_NIC_H
 #define SYS_DEV_NIC_H
 
+#include "nic_buf.h"
+
 #include <ithaca/queue.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define NIC_BUF_SIZE 2048  /* bytes that a card may write into a buffer */
-#define NIC_BUF_STACK 128  /* bytes in each for the client's own header */
-#define NIC_FRAME_MAX 1518 /* bytes of a frame without its check sum, one VLAN tag included */
+#define NIC_MTU 1500       /* of Ethernet; what a card may receive is never less */
+#define NIC_MTU_MIN 1280   /* what IPv6 wants at least: RFC 8200, 5 */
+#define NIC_MTU_MAX 9000   /* of jumbo frames */
+#define NIC_FRAME_MORE 18u /* bytes of a frame beside its MTU: header and one VLAN tag */
 #define NIC_QUEUES_MAX 16
 #define NIC_SEGS_MAX 16 /* pieces of one frame to send */
 #define NIC_NAME_MAX 12
 
 struct nic;
 struct nic_turn;
-
-/* What the card found out about a frame. */
-#define NIC_CSUM_IP 0x1 /* the IPv4 header's sum was checked, and is right */
-#define NIC_CSUM_L4 0x2 /* so was that of TCP or UDP */
-
-struct nic_buf {
-	struct nic_buf *nb_next; /* whoever owns it */
-	uint8_t *nb_space;       /* (a) NIC_BUF_SIZE bytes, contiguous for the card */
-	uint64_t nb_phys;        /* (a) where they are */
-	uint8_t *nb_data;        /* the frame, within nb_space */
-	uint32_t nb_len;         /* its bytes */
-	uint32_t nb_hash;        /* the card's hash of its flow; 0: none */
-	uint16_t nb_queue;       /* which it came by */
-	uint16_t nb_csum;        /* NIC_CSUM_* */
-	alignas(16) uint8_t nb_stack[NIC_BUF_STACK];
-};
-
-/* nic_buf_alloc - a buffer, or NULL when net.bufs_max are out or there is no memory. nic_buf_free -
- * give one back. Thread context, any level up to IPL_TTY; no block beyond a short mutex. */
-struct nic_buf *nic_buf_alloc(void);
-void nic_buf_free(struct nic_buf *nb);
 
 /* A piece of a frame to send. */
 struct nic_seg {
@@ -80,12 +60,13 @@ struct nic_ops {
 	 * made, all buffers back; after it no callback is made. May block. */
 	int (*no_up)(struct nic *nic);
 	void (*no_down)(struct nic *nic);
-	/* Queue a frame, `cookie` comes back by sent(). Any thread, level up to IPL_TTY. ENOBUFS:
-	 * the ring is full, and the queue's handler will run when it no longer is; ENETDOWN: not
-	 * up, or no link; EMSGSIZE. Of frames queued by the queue's own handler, between begin and
-	 * end, the card may be told once, after nc_end(). */
+	/* Queue a frame, `cookie` comes back by sent(). `sums`: NIC_CSUM_* and NIC_SUM_* that the
+	 * card is to make, of nic_sums only. Any thread, level up to IPL_TTY. ENOBUFS: the ring is
+	 * full, and the queue's handler will run when it no longer is; ENETDOWN: not up, or no
+	 * link; EMSGSIZE. Of frames queued by the queue's own handler, between begin and end, the
+	 * card may be told once, after nc_end(). */
 	int (*no_send)(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n,
-	    void *cookie);
+	    unsigned sums, void *cookie);
 	/* Receive all frames, or those for this card and all multicasts. NULL: always all. */
 	void (*no_promisc)(struct nic *nic, bool on);
 	/* Least time between two interrupts of a queue in microseconds; 0: none; NIC_ADAPTIVE.
@@ -126,8 +107,11 @@ struct nic {
 	void *nic_driver;              /* (a) the driver's own */
 	void *nic_stack;               /* the client's own */
 	uint8_t nic_mac[6];            /* (a) */
-	uint16_t nic_mtu;              /* (a) 1500 */
+	uint16_t nic_mtu;              /* (n) nic_attach() makes it NIC_MTU, or nic_mtu_max */
+	uint16_t nic_mtu_max;          /* (a) at most NIC_MTU_MAX */
 	uint16_t nic_queues;           /* (a) 1 to NIC_QUEUES_MAX, receive and transmit pairs */
+	uint16_t nic_sums;             /* (a) NIC_CSUM_* that it can make */
+	_Atomic uint16_t nic_sums_use; /* (~) of those, what it is to make; relaxed */
 	bool nic_up;                   /* (n) */
 	unsigned nic_holds;            /* (n) nic_hold() and not released */
 	_Atomic bool nic_link;         /* (~) by the driver; relaxed */
@@ -152,6 +136,25 @@ void nic_detach(struct nic *nic);
 int nic_client_set(const struct nic_client *client);
 int nic_up(struct nic *nic);
 void nic_down(struct nic *nic);
+
+/*
+ * nic_mtu_set - the longest IP packet of the card's frames. One that is up is taken down and up
+ * again, which loses what is in flight. ERANGE: not NIC_MTU_MIN to nic_mtu_max; ENXIO: it has gone;
+ * or as no_up(): then the MTU is as before, and the card as it can be, which the console is told.
+ * As nic_up(). nic_sums_set - let it make the sums that it can, or none: EOPNOTSUPP. Any thread.
+ */
+int nic_mtu_set(struct nic *nic, unsigned mtu);
+int nic_sums_set(struct nic *nic, bool on);
+
+/* nic_frame_max - bytes of a frame that may come, without its check sum. */
+static inline uint32_t nic_frame_max(const struct nic *nic)
+{
+	return (nic->nic_mtu > NIC_MTU ? nic->nic_mtu : NIC_MTU) + NIC_FRAME_MORE;
+}
+
+/* nic_describe - what can be said of a card, its driver's own words included. Thread context; may
+ * block; the card is held. */
+void nic_describe(struct nic *nic, void (*print)(const char *fmt, ...));
 
 /* nic_hold - the card of that name, or NULL; it is not detached until nic_release(). nic_each - fn
  * for each, until it answers false; the list is held meanwhile, so fn must not attach, detach, hold

@@ -22,8 +22,7 @@
  *
  * Contexts: thread, may block; never called with a lock held that the client's callbacks take.
  * Lock order: nic.c's, then sc_admin, then sc_ctrl, q_lock. Source: VIRTIO 1.2, 5.1. Not for:
- * segmentation and check sums by the card, several buffers a frame, receive-side scaling by
- * command. Read next: virtio_net_queue.c.
+ * segmentation by the card, receive-side scaling by command. Read next: virtio_net_queue.c.
  */
 #include "virtio_net.h"
 
@@ -39,10 +38,15 @@
 
 #define CONFIG_MAC 0u
 #define CONFIG_PAIRS 8u
+#define CONFIG_MTU 10u
 
 #define FEATURES                                                                                   \
-	(VIRTIO_F_VERSION_1 | VTNET_F_GUEST_CSUM | VTNET_F_MAC | VTNET_F_STATUS |                  \
-	    VTNET_F_CTRL_VQ | VTNET_F_CTRL_RX | VTNET_F_MQ | VTNET_F_SPEED_DUPLEX)
+	(VIRTIO_F_VERSION_1 | VTNET_F_CSUM | VTNET_F_GUEST_CSUM | VTNET_F_MTU | VTNET_F_MAC |      \
+	    VTNET_F_MRG_RXBUF | VTNET_F_STATUS | VTNET_F_CTRL_VQ | VTNET_F_CTRL_RX | VTNET_F_MQ |  \
+	    VTNET_F_SPEED_DUPLEX)
+
+/* What the network was told at attach must hold at each start. */
+#define PROMISED (VTNET_F_CSUM | VTNET_F_MRG_RXBUF)
 
 #define WATCH_NS NS_PER_S
 
@@ -111,7 +115,13 @@ static void pair_open(struct vtnet_queue *q)
 static int start(struct vtnet *sc)
 {
 	int error = virtio_begin(&sc->sc_virtio, FEATURES);
+	uint64_t lost = sc->sc_features & ~sc->sc_virtio.vi_features & PROMISED;
 
+	if (error == 0 && lost != 0) {
+		kprintf("%s: features 0x%llx were offered at its attach, and now are not\n",
+		    sc->sc_nic.nic_name, (unsigned long long)lost);
+		error = ENXIO;
+	}
 	if (error == 0)
 		error = virtio_config_vector(&sc->sc_virtio,
 		    sc->sc_kind == PCI_INTR_MSIX ? 0 : VIRTIO_NO_VECTOR);
@@ -331,6 +341,22 @@ static void mac_read(struct vtnet *sc)
 	memcpy(&sc->sc_nic.nic_mac[2], &made, 4);
 }
 
+/* How long its frames may be, and which sums it makes. Without mergeable buffers a frame that comes
+ * has one buffer. */
+static void limits_read(struct vtnet *sc)
+{
+	uint64_t features = sc->sc_virtio.vi_features;
+	unsigned mtu = (features & VTNET_F_MRG_RXBUF) != 0 ? NIC_MTU_MAX : NIC_MTU, own;
+
+	if ((features & VTNET_F_MTU) != 0) {
+		own = virtio_config16(&sc->sc_virtio, CONFIG_MTU);
+		mtu = own < mtu ? own : mtu;
+	}
+	sc->sc_nic.nic_mtu_max = (uint16_t)mtu;
+	sc->sc_nic.nic_sums = (features & VTNET_F_CSUM) != 0 ? NIC_CSUM_L4 : 0;
+	sc->sc_features = features;
+}
+
 /* What the card has; then it rests until it is brought up. */
 static int card_read(struct vtnet *sc)
 {
@@ -340,6 +366,7 @@ static int card_read(struct vtnet *sc)
 	if (error != 0)
 		return error;
 	mac_read(sc);
+	limits_read(sc);
 	if ((sc->sc_virtio.vi_features & (VTNET_F_MQ | VTNET_F_CTRL_VQ)) ==
 	    (VTNET_F_MQ | VTNET_F_CTRL_VQ))
 		pairs = virtio_config16(&sc->sc_virtio, CONFIG_PAIRS);
@@ -442,6 +469,7 @@ static int card_setup(struct vtnet *sc, struct pci_dev *pd)
 	if (sc->sc_shared == NULL)
 		return ENOMEM;
 	sc->sc_shared_phys = machine_virt_to_phys(sc->sc_shared);
+	vtnet_headers(sc);
 	error = card_read(sc);
 	if (error == 0)
 		error = sources_get(sc);
@@ -453,7 +481,6 @@ static int card_setup(struct vtnet *sc, struct pci_dev *pd)
 		return error;
 	sc->sc_nic.nic_ops = &vtnet_ops;
 	sc->sc_nic.nic_driver = sc;
-	sc->sc_nic.nic_mtu = 1500;
 	sc->sc_nic.nic_queues = (uint16_t)sc->sc_pairs;
 	return nic_attach(&sc->sc_nic, "vtnet");
 }

@@ -19,8 +19,11 @@
 #include <stdatomic.h>
 
 /* Features of network cards (VIRTIO 1.2, 5.1.3). */
+#define VTNET_F_CSUM ((uint64_t)1 << 0)
 #define VTNET_F_GUEST_CSUM ((uint64_t)1 << 1)
+#define VTNET_F_MTU ((uint64_t)1 << 3)
 #define VTNET_F_MAC ((uint64_t)1 << 5)
+#define VTNET_F_MRG_RXBUF ((uint64_t)1 << 15)
 #define VTNET_F_STATUS ((uint64_t)1 << 16)
 #define VTNET_F_CTRL_VQ ((uint64_t)1 << 17)
 #define VTNET_F_CTRL_RX ((uint64_t)1 << 18)
@@ -40,7 +43,7 @@ struct vtnet_hdr {
 
 _Static_assert(sizeof(struct vtnet_hdr) == 12, "as the card sees it");
 
-#define VTNET_HDR_PARTIAL 0x1u /* the sum of TCP or UDP was never made: the frame is local */
+#define VTNET_HDR_PARTIAL 0x1u /* the sum of TCP or UDP is to be made, or never was: local */
 #define VTNET_HDR_VALID 0x2u   /* it was checked */
 
 #define VTNET_RING 256u  /* descriptors of a ring, at most */
@@ -88,6 +91,7 @@ struct vtnet {
 	unsigned sc_kind;        /* (a) PCI_INTR_* */
 	unsigned sc_pairs;       /* (a) */
 	unsigned sc_pairs_max;   /* (a) that the card has: the control queue comes behind them */
+	uint64_t sc_features;    /* (a) what was taken of the card's at attach */
 	struct intr_source *sc_source;  /* (a) of configuration changes, or the line */
 	struct intr_handler *sc_config; /* (a) MSI-X: the filter on it */
 	struct intr_handler *sc_event;  /* (a) INTR_MANUAL: link, resets */
@@ -112,14 +116,16 @@ struct vtnet {
 	bool sc_ctrl_ok;             /* (c) it is there and answers */
 	bool sc_promisc;             /* (c) */
 
-	uint8_t *sc_shared;      /* (c) but for the header: what the card reads and writes */
+	uint8_t *sc_shared;      /* (c) but for the headers: what the card reads and writes */
 	uint64_t sc_shared_phys; /* (a) */
 
 	struct vtnet_queue sc_queue[NIC_QUEUES_MAX];
 };
 
-/* sc_shared: a header of zeros for all frames sent; a control command; the answer to it. */
+/* sc_shared: a header for each kind of frame that is sent, by kind_of(); a control command; the
+ * answer to it. */
 #define VTNET_SHARED_SIZE 128u
+#define VTNET_KINDS 5u
 #define VTNET_SHARED_CTRL 64u
 #define VTNET_SHARED_ACK 120u
 
@@ -127,6 +133,8 @@ static inline void vtnet_count(_Atomic uint64_t *counter, uint64_t n)
 {
 	port_stat_add(counter, n);
 }
+
+_Static_assert(VTNET_KINDS * sizeof(struct vtnet_hdr) <= VTNET_SHARED_CTRL, "headers fit");
 
 static inline const struct nic_client *vtnet_client(struct vtnet *sc)
 {
@@ -176,9 +184,12 @@ bool vtnet_run(void *arg);
  * published. */
 unsigned vtnet_fill(struct vtnet_queue *q);
 
+/* vtnet_headers - make those of sc_shared, which are then only read. */
+void vtnet_headers(struct vtnet *sc);
+
 /* vtnet_send, vtnet_stats - as in nic.h. */
 int vtnet_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n,
-    void *cookie);
+    unsigned sums, void *cookie);
 void vtnet_stats(struct nic *nic, unsigned queue, struct nic_queue_stats *qs);
 
 /* vtnet_queue_init - for attach: the budget's sysctl. */

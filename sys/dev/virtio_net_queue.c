@@ -32,8 +32,17 @@
  * handler's own lwp. The card is then told at the end of the run, or of TELL_BATCH frames, and not
  * of each: a write to its register costs more than all else here.
  *
- * A receive ring never empties for want of memory: a frame for whose place no fresh buffer can be
- * had is dropped and its own buffer goes back.
+ * A receive ring never empties for want of memory: a frame for whose place no fresh buffers can be
+ * had is dropped and its own go back.
+ *
+ * A frame that is longer than a buffer has several (VTNET_F_MRG_RXBUF): the header, in the first,
+ * says how many. The card shows them all at once (VIRTIO 1.2, 5.1.6.4), so a frame whose later
+ * buffers are not there when its first is makes a broken queue: whatever came next would be taken
+ * for the wrong thing.
+ *
+ * Sums. With GUEST_CSUM a frame may come whose sum nobody made as it never left the host; where it
+ * would be is checked, though not used. A frame to send whose sum the card shall make has a header
+ * that says where; there are four kinds, and all frames of a kind share one, which nobody writes.
  *
  * What the card says is believed only as far as virtqueue.c has checked it. A queue found broken is
  * left alone; the event handler resets the card (virtio_net_ctl.c).
@@ -111,26 +120,131 @@ unsigned vtnet_fill(struct vtnet_queue *q)
 	return vq_used_up(&q->q_rx);
 }
 
-/* The frame in `nb`, of which the card wrote `len` bytes; false: it makes no sense. */
-static bool rx_frame(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len)
-{
-	const struct vtnet_hdr *vh = (const struct vtnet_hdr *)(const void *)(nb->nb_space + RX_AT);
+/* The buffers of one frame, as they came. */
+struct gather {
+	struct nic_buf *g_piece[NIC_PIECES_MAX];
+	unsigned g_count;
+	uint32_t g_bytes; /* without the header */
+	bool g_odd;       /* it makes no sense */
+};
 
-	if (len < sizeof(*vh) + FRAME_MIN || len > sizeof(*vh) + NIC_FRAME_MAX || vh->vh_gso != 0)
+static const struct vtnet_hdr *header_of(const struct nic_buf *nb)
+{
+	return (const struct vtnet_hdr *)(const void *)(nb->nb_space + RX_AT);
+}
+
+/* How many buffers the frame has that begins in this one; 0: that cannot be. */
+static unsigned rx_buffers(const struct vtnet_queue *q, const struct nic_buf *nb, uint32_t len)
+{
+	if ((q->q_card->sc_virtio.vi_features & VTNET_F_MRG_RXBUF) == 0)
+		return 1;
+	return len >= sizeof(struct vtnet_hdr) ? header_of(nb)->vh_buffers : 0;
+}
+
+/* A buffer into which the card wrote `len` bytes is the frame's next; one too many goes back. */
+static void rx_piece(struct vtnet_queue *q, struct gather *g, struct nic_buf *nb, uint32_t len)
+{
+	uint32_t head = g->g_count == 0 ? (uint32_t)sizeof(struct vtnet_hdr) : 0;
+
+	if (g->g_count == NIC_PIECES_MAX) {
+		g->g_odd = true;
+		rx_give(q, nb);
+		return;
+	}
+	g->g_odd |= len < head + (head != 0 ? FRAME_MIN : 1);
+	nb->nb_data = nb->nb_space + RX_AT + head;
+	nb->nb_len = len > head ? len - head : 0;
+	g->g_bytes += nb->nb_len;
+	g->g_piece[g->g_count++] = nb;
+}
+
+/* All buffers of the frame that begins in `nb` and has `count`, or 0, which is odd. EIO: the queue
+ * is broken, and they are free. */
+static int rx_gather(struct vtnet_queue *q, struct gather *g, struct nic_buf *nb, uint32_t len,
+    unsigned count)
+{
+	void *cookie = nb;
+	int error = 0;
+
+	*g = (struct gather){.g_odd = count == 0};
+	rx_piece(q, g, nb, len);
+	for (unsigned i = 1; i < count && error == 0; i++) {
+		error = vq_pull(&q->q_rx, &cookie, &len);
+		if (error == 0)
+			rx_piece(q, g, cookie, len);
+	}
+	if (error == 0)
+		return 0;
+	if (error == EAGAIN)
+		q->q_rx.vq_wrong = "a frame without its end";
+	while (g->g_count > 0)
+		nic_buf_free(g->g_piece[--g->g_count]);
+	return EIO;
+}
+
+/* Does a frame of so many bytes make sense, by its header? If so, its first buffer tells what is
+ * known of it. */
+static bool rx_frame(const struct vtnet_queue *q, struct nic_buf *nb, uint32_t bytes)
+{
+	const struct vtnet_hdr *vh = header_of(nb);
+	unsigned flags = vh->vh_flags & (VTNET_HDR_PARTIAL | VTNET_HDR_VALID);
+
+	if (bytes > nic_frame_max(&q->q_card->sc_nic) || vh->vh_gso != 0)
 		return false;
-	nb->nb_data = nb->nb_space + RX_AT + sizeof(*vh);
-	nb->nb_len = len - (uint32_t)sizeof(*vh);
 	nb->nb_queue = (uint16_t)q->q_index;
-	nb->nb_csum = (vh->vh_flags & (VTNET_HDR_PARTIAL | VTNET_HDR_VALID)) != 0 ? NIC_CSUM_L4 : 0;
+	nb->nb_csum = 0;
+	if (flags == 0)
+		return true;
+	if ((q->q_card->sc_virtio.vi_features & VTNET_F_GUEST_CSUM) == 0)
+		return (flags & VTNET_HDR_PARTIAL) == 0;
+	nb->nb_csum = NIC_CSUM_L4;
+	return (flags & VTNET_HDR_PARTIAL) == 0 ||
+	    (uint32_t)vh->vh_csum_start + vh->vh_csum_offset + 2 <= bytes;
+}
+
+/* As many fresh buffers as the frame has; false: there are fewer, and none is taken. */
+static bool rx_fresh(struct nic_buf *fresh[NIC_PIECES_MAX], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		fresh[i] = nic_buf_alloc();
+		if (fresh[i] != NULL)
+			continue;
+		while (i > 0)
+			nic_buf_free(fresh[--i]);
+		return false;
+	}
 	return true;
 }
 
-/* What became of one frame: NULL, its buffer went back into the ring. */
+/* What became of a frame of several buffers: NULL, they went back into the ring. */
+static struct nic_buf *rx_many(struct vtnet_queue *q, struct gather *g)
+{
+	struct nic_buf *fresh[NIC_PIECES_MAX];
+	bool whole = !g->g_odd && rx_frame(q, g->g_piece[0], g->g_bytes);
+	bool taken = whole && rx_fresh(fresh, g->g_count);
+
+	if (!taken)
+		vtnet_count(whole ? &q->q_rx_nobuf : &q->q_rx_errors, 1);
+	for (unsigned i = 0; i < g->g_count; i++) {
+		rx_give(q, taken ? fresh[i] : g->g_piece[i]);
+		if (taken && i > 0)
+			g->g_piece[i - 1]->nb_next = g->g_piece[i];
+	}
+	if (!taken)
+		return NULL;
+	vtnet_count(&q->q_rx_packets, 1);
+	vtnet_count(&q->q_rx_bytes, g->g_bytes);
+	return g->g_piece[0];
+}
+
+/* The same of one that has one, as nearly all. */
 static struct nic_buf *rx_one(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len)
 {
 	struct nic_buf *fresh = NULL;
 
-	if (!rx_frame(q, nb, len))
+	nb->nb_data = nb->nb_space + RX_AT + sizeof(struct vtnet_hdr);
+	nb->nb_len = len - (uint32_t)sizeof(struct vtnet_hdr);
+	if (len < sizeof(struct vtnet_hdr) + FRAME_MIN || !rx_frame(q, nb, nb->nb_len))
 		vtnet_count(&q->q_rx_errors, 1);
 	else if ((fresh = nic_buf_alloc()) == NULL)
 		vtnet_count(&q->q_rx_nobuf, 1);
@@ -140,6 +254,23 @@ static struct nic_buf *rx_one(struct vtnet_queue *q, struct nic_buf *nb, uint32_
 	vtnet_count(&q->q_rx_packets, 1);
 	vtnet_count(&q->q_rx_bytes, nb->nb_len);
 	return nb;
+}
+
+/* The frame that begins in a buffer into which the card wrote `len` bytes: *out, NULL if it was
+ * dropped. EIO: the queue is broken. */
+static int rx_take(struct vtnet_queue *q, struct nic_buf *nb, uint32_t len, struct nic_buf **out)
+{
+	unsigned count = rx_buffers(q, nb, len);
+	struct gather g;
+	int error = 0;
+
+	if (count == 1) {
+		*out = rx_one(q, nb, len);
+	} else {
+		error = rx_gather(q, &g, nb, len, count);
+		*out = error == 0 ? rx_many(q, &g) : NULL;
+	}
+	return error;
 }
 
 /* One run of the handler. */
@@ -185,8 +316,11 @@ static void rx_some(struct round *r)
 	int error = 0;
 
 	while (r->r_done < r->r_budget && (error = vq_pull(&q->q_rx, &cookie, &len)) == 0) {
-		struct nic_buf *nb = rx_one(q, cookie, len);
+		struct nic_buf *nb;
 
+		error = rx_take(q, cookie, len, &nb);
+		if (error != 0)
+			break;
 		added = true;
 		r->r_done++;
 		if (nb == NULL)
@@ -194,7 +328,7 @@ static void rx_some(struct round *r)
 		if (r->r_client != NULL)
 			r->r_client->nc_input(&q->q_card->sc_nic, nb);
 		else
-			nic_buf_free(nb);
+			nic_frame_free(nb);
 	}
 	if (error == EIO) {
 		round_broken(r, "receive", q->q_rx.vq_wrong);
@@ -245,14 +379,14 @@ static void tx_tell(struct vtnet_queue *q)
 }
 
 /* Does the whole frame make sense, and its sum in *bytes? */
-static int send_check(const struct nic_seg *seg, unsigned n, uint64_t *bytes)
+static int send_check(const struct nic *nic, const struct nic_seg *seg, unsigned n, uint64_t *bytes)
 {
 	*bytes = 0;
 	if (n == 0 || n > NIC_SEGS_MAX)
 		return EMSGSIZE;
 	for (unsigned i = 0; i < n; i++)
 		*bytes += seg[i].ns_len;
-	return *bytes >= FRAME_MIN && *bytes <= NIC_FRAME_MAX ? 0 : EMSGSIZE;
+	return *bytes >= FRAME_MIN && *bytes <= nic_frame_max(nic) ? 0 : EMSGSIZE;
 }
 
 /* q_lock held: into the ring, and the card is told, now or at the end of the run. */
@@ -276,13 +410,34 @@ static int send_locked(struct vtnet_queue *q, const struct vq_seg *vs, unsigned 
 	return 0;
 }
 
-int vtnet_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n, void *cookie)
+/* Which header a frame to send has that wants these sums. 0: none. */
+static unsigned kind_of(unsigned sums)
+{
+	return (sums & NIC_CSUM_L4) == 0
+	    ? 0
+	    : 1u + ((sums & NIC_SUM_UDP) != 0 ? 1u : 0u) + ((sums & NIC_SUM_V6) != 0 ? 2u : 0u);
+}
+
+void vtnet_headers(struct vtnet *sc)
+{
+	static const unsigned kinds[] = {NIC_CSUM_L4, NIC_CSUM_L4 | NIC_SUM_UDP,
+	    NIC_CSUM_L4 | NIC_SUM_V6, NIC_CSUM_L4 | NIC_SUM_UDP | NIC_SUM_V6};
+	struct vtnet_hdr *vh = (struct vtnet_hdr *)(void *)sc->sc_shared;
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		vh[kind_of(kinds[i])] = (struct vtnet_hdr){.vh_flags = VTNET_HDR_PARTIAL,
+		    .vh_csum_start = FRAME_MIN + ((kinds[i] & NIC_SUM_V6) != 0 ? 40 : 20),
+		    .vh_csum_offset = (kinds[i] & NIC_SUM_UDP) != 0 ? 6 : 16};
+}
+
+int vtnet_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsigned n,
+    unsigned sums, void *cookie)
 {
 	struct vtnet *sc = nic->nic_driver;
 	struct vtnet_queue *q = &sc->sc_queue[queue];
 	struct vq_seg vs[NIC_SEGS_MAX + 1];
 	uint64_t bytes;
-	int error = send_check(seg, n, &bytes);
+	int error = send_check(nic, seg, n, &bytes);
 
 	KASSERT(queue < sc->sc_pairs, "%s: no queue %u", nic->nic_name, queue);
 	if (error != 0)
@@ -290,8 +445,10 @@ int vtnet_send(struct nic *nic, unsigned queue, const struct nic_seg *seg, unsig
 	/* Relaxed: a hint; it may go at any time. */
 	if (!atomic_load_explicit(&nic->nic_link, memory_order_relaxed))
 		return ENETDOWN;
-	/* The header says that nothing is left for the card to do; all frames share it. */
-	vs[0] = (struct vq_seg){.sg_phys = sc->sc_shared_phys, .sg_len = sizeof(struct vtnet_hdr)};
+	/* What is left for the card to do; all frames of a kind share it. */
+	vs[0] = (struct vq_seg){.sg_phys =
+				    sc->sc_shared_phys + kind_of(sums) * sizeof(struct vtnet_hdr),
+	    .sg_len = sizeof(struct vtnet_hdr)};
 	for (unsigned i = 0; i < n; i++)
 		vs[i + 1] = (struct vq_seg){.sg_phys = seg[i].ns_phys, .sg_len = seg[i].ns_len};
 	mutex_enter(&q->q_lock);

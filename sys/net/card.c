@@ -5,13 +5,13 @@
  * In: a frame stays in the buffer that the card wrote it into. lwIP's header for it, a custom pbuf,
  * lies in the space that every buffer has for its client; whoever frees the pbuf, from whatever
  * thread and however much later, gives the buffer back to the pool. What the card said about sums
- * is believed for that frame alone.
+ * is believed for that frame alone. A frame of several buffers is a chain of such headers.
  *
  * Out: each piece of a pbuf chain becomes a segment for the card, and the chain is referred to
  * until the card reports it sent. lwIP leaves a segment alone that is so referred to (it sends it
  * again later). A frame that the full ring refuses is put aside in order, up to WAIT_MAX frames;
  * the next run of any of the card's handlers sends what it can of them. A frame of more pieces than
- * a card takes is copied into one buffer.
+ * a card takes is copied into buffers. Sums that the card makes are left to it (sums.c).
  *
  * The queue to send by is the one whose handler runs, so that answers leave where the question came
  * in and each flow stays in order; from other lwps it is that of their CPU.
@@ -64,27 +64,49 @@ static void buf_release(struct pbuf *p)
 	nic_buf_free(((struct in_pbuf *)p)->ip_buf);
 }
 
-/* wrap - a pbuf around the frame in a buffer. */
-static struct pbuf *wrap(struct nic_buf *nb)
+/* wrap_one - a pbuf around what is in a buffer. */
+static struct pbuf *wrap_one(struct nic_buf *nb)
 {
 	struct in_pbuf *ip = (struct in_pbuf *)(void *)nb->nb_stack;
 
+	nb->nb_next = NULL;
 	ip->ip_custom.custom_free_function = buf_release;
 	ip->ip_buf = nb;
 	return pbuf_alloced_custom(PBUF_RAW, (u16_t)nb->nb_len, PBUF_REF, &ip->ip_custom,
 	    nb->nb_data, (u16_t)nb->nb_len);
 }
 
-/* flatten - a frame of too many pieces, in one; NULL: no buffer, or too long for one. */
+/* wrap - the same of a frame, which may have several. */
+static struct pbuf *wrap(struct nic_buf *nb)
+{
+	struct nic_buf *next = nb->nb_next;
+	struct pbuf *p = wrap_one(nb);
+
+	while ((nb = next) != NULL) {
+		next = nb->nb_next;
+		pbuf_cat(p, wrap_one(nb));
+	}
+	return p;
+}
+
+/* flatten - a frame of too many pieces, in as few as can be; NULL: no buffers. */
 static struct pbuf *flatten(struct card *ca, struct pbuf *p)
 {
-	struct nic_buf *nb = p->tot_len <= NIC_BUF_SIZE ? nic_buf_alloc() : NULL;
+	struct nic_buf *first = NULL, **at = &first, *nb;
+	u32_t done = 0;
 
-	if (nb == NULL)
-		return NULL;
-	nb->nb_len = pbuf_copy_partial(p, nb->nb_data, p->tot_len, 0);
+	do {
+		*at = nb = nic_buf_alloc();
+		if (nb == NULL) {
+			nic_frame_free(first);
+			return NULL;
+		}
+		nb->nb_len = pbuf_copy_partial(p, nb->nb_data, NIC_BUF_SIZE, (u16_t)done);
+		done += nb->nb_len;
+		at = &nb->nb_next;
+	} while (done < p->tot_len);
 	ca->ca_stats.cs_flattened++;
-	return wrap(nb);
+	return wrap(first);
 }
 
 static unsigned segments(const struct pbuf *p, struct nic_seg *seg)
@@ -110,6 +132,24 @@ static unsigned out_queue(const struct card *ca)
 	return curcpu()->ci_index % ca->ca_nic->nic_queues; /* a hint: it may move at any time */
 }
 
+/* offer - a frame to the card, in as many pieces as it takes. */
+static int offer(struct card *ca, struct pbuf *p, const struct nic_seg *seg, unsigned n)
+{
+	struct nic *nic = ca->ca_nic;
+	uint8_t *put = NULL;
+	unsigned sums = 0;
+	int error;
+
+	/* Relaxed: as it is now. A card that makes no sums never had lwIP leave one out. */
+	if (nic->nic_sums != 0)
+		sums = net_sums_ask(p,
+		    atomic_load_explicit(&nic->nic_sums_use, memory_order_relaxed), &put);
+	error = nic->nic_ops->no_send(nic, out_queue(ca), seg, n, sums, p);
+	if (error != 0 && put != NULL)
+		memset(put, 0, 2);
+	return error;
+}
+
 /* hand_over - a frame to the card, which then has a reference. */
 static int hand_over(struct card *ca, struct pbuf *p)
 {
@@ -127,7 +167,7 @@ static int hand_over(struct card *ca, struct pbuf *p)
 	}
 	pbuf_ref(p);
 	ca->ca_stats.cs_flying++;
-	error = ca->ca_nic->nic_ops->no_send(ca->ca_nic, out_queue(ca), seg, n, p);
+	error = offer(ca, p, seg, n);
 	if (error == 0) {
 		ca->ca_stats.cs_out++;
 		ca->ca_stats.cs_out_bytes += p->tot_len;
@@ -228,28 +268,55 @@ static struct card *breathe(struct nic *nic, unsigned queue)
 	return ca;
 }
 
+/* flags_of - of an interface: all sums but those that the card makes. */
+static unsigned flags_of(const struct nic *nic)
+{
+	/* Relaxed: what the flags say is a saving, and sums.c finishes what they leave out. */
+	unsigned use = atomic_load_explicit(&nic->nic_sums_use, memory_order_relaxed);
+	unsigned flags = NETIF_CHECKSUM_ENABLE_ALL;
+
+	if ((use & NIC_CSUM_IP) != 0)
+		flags &= ~(unsigned)NETIF_CHECKSUM_GEN_IP;
+	if ((use & NIC_CSUM_L4) != 0)
+		flags &= ~(unsigned)(NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_TCP);
+	return flags;
+}
+
+/* odd - a frame that no driver should give. */
+static bool odd(const struct nic_buf *nb)
+{
+	unsigned pieces = 0;
+
+	if (nb->nb_len < SIZEOF_ETH_HDR)
+		return true;
+	for (; nb != NULL; nb = nb->nb_next)
+		if (nb->nb_len > NIC_BUF_SIZE || ++pieces > NIC_PIECES_MAX)
+			return true;
+	return false;
+}
+
 static void card_input(struct nic *nic, struct nic_buf *nb)
 {
 	struct card *ca;
 	struct pbuf *p;
-	unsigned check = NETIF_CHECKSUM_ENABLE_ALL;
+	unsigned check = flags_of(nic);
 
 	KASSERT(net_locked(), "%s: a frame outside begin and end", nic->nic_name);
 	ca = breathe(nic, nb->nb_queue);
-	if (ca == NULL || nb->nb_len < SIZEOF_ETH_HDR || nb->nb_len > NIC_BUF_SIZE) {
+	if (ca == NULL || odd(nb)) {
 		if (ca != NULL)
 			ca->ca_stats.cs_in_short++;
-		nic_buf_free(nb);
+		nic_frame_free(nb);
 		return;
 	}
-	ca->ca_stats.cs_in++;
-	ca->ca_stats.cs_in_bytes += nb->nb_len;
 	if ((nb->nb_csum & NIC_CSUM_IP) != 0)
 		check &= ~(unsigned)NETIF_CHECKSUM_CHECK_IP;
 	if ((nb->nb_csum & NIC_CSUM_L4) != 0)
 		check &= ~(unsigned)(NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP);
 	NETIF_SET_CHECKSUM_CTRL(&ca->ca_netif, (u16_t)check);
 	p = wrap(nb);
+	ca->ca_stats.cs_in++;
+	ca->ca_stats.cs_in_bytes += p->tot_len;
 	net_capture(&ca->ca_netif, p, NET_WAY_IN);
 	if (ca->ca_netif.input(p, &ca->ca_netif) != ERR_OK)
 		pbuf_free(p);
@@ -324,6 +391,7 @@ static err_t card_netif_init(struct netif *netif)
 	netif->linkoutput = card_output;
 	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
 	    NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
+	net_card_sums(netif);
 	return ERR_OK;
 }
 
@@ -401,6 +469,13 @@ struct nic *net_card_of(const struct netif *netif)
 	const struct card *ca = card_of(netif);
 
 	return ca != NULL ? ca->ca_nic : NULL;
+}
+
+void net_card_sums(struct netif *netif)
+{
+	const struct card *ca = netif->state;
+
+	NETIF_SET_CHECKSUM_CTRL(netif, (u16_t)flags_of(ca->ca_nic));
 }
 
 bool net_card_stats(const struct netif *netif, struct net_card_stats *cs)

@@ -17,7 +17,9 @@
 #include <ithaca/string.h>
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
+#include <lwip/nd6.h>
 #include <lwip/netif.h>
+#include <lwip/priv/tcp_priv.h>
 
 #define PATIENCE (10 * NS_PER_MS) /* between two looks for an address */
 
@@ -143,6 +145,67 @@ int net_if_up(const char *name, bool up)
 		set_up(name, false);
 		nic_down(nic);
 	}
+	nic_release(nic);
+	return error;
+}
+
+/* follow_mtu - packets of the interface are as long as its card takes them from now on, and what is
+ * known of paths begins anew. Connections have no longer segments; but one that has some queued, or
+ * on the way, keeps their length, as lwIP has it that all of them are alike, and IP cuts them. */
+static void follow_mtu(const char *name, unsigned mtu)
+{
+	struct netif *netif;
+
+	net_enter();
+	netif = net_netif(name);
+	if (netif != NULL) {
+		netif->mtu = netif->mtu6 = (u16_t)mtu;
+		nd6_clear_destination_cache();
+		for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+			if (pcb->unsent == NULL && pcb->unacked == NULL)
+				pcb->mss =
+				    tcp_eff_send_mss(pcb->mss, &pcb->local_ip, &pcb->remote_ip);
+	}
+	net_exit();
+}
+
+int net_if_mtu(const char *name, unsigned mtu, unsigned *max)
+{
+	struct nic *nic;
+	int error;
+
+	*max = 0;
+	if (strcmp(name, "lo") == 0)
+		return EOPNOTSUPP;
+	nic = nic_hold(name);
+	if (nic == NULL)
+		return ENXIO;
+	*max = nic->nic_mtu_max;
+	if (mtu >= NIC_MTU_MIN && mtu < nic->nic_mtu)
+		follow_mtu(name, mtu); /* nothing longer is made while the card changes */
+	error = nic_mtu_set(nic, mtu);
+	follow_mtu(name, nic->nic_mtu);
+	nic_release(nic);
+	return error;
+}
+
+int net_if_sums(const char *name, bool on)
+{
+	struct netif *netif;
+	struct nic *nic;
+	int error;
+
+	if (strcmp(name, "lo") == 0)
+		return EOPNOTSUPP;
+	nic = nic_hold(name);
+	if (nic == NULL)
+		return ENXIO;
+	error = nic_sums_set(nic, on);
+	net_enter();
+	netif = net_netif(name);
+	if (netif != NULL)
+		net_card_sums(netif);
+	net_exit();
 	nic_release(nic);
 	return error;
 }

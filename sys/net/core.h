@@ -22,6 +22,8 @@
 
 struct netif;
 struct pbuf;
+struct ip4_addr;
+struct ip6_addr;
 
 /* net_enter, net_exit - the core lock; counts who had to wait (net.lock.*). Thread context; may
  * block. net_locked - the running lwp holds it. */
@@ -77,6 +79,20 @@ struct net_card_stats {
 };
 /* net_card_stats - of the interface, with the lock held; false: it has no card. */
 bool net_card_stats(const struct netif *netif, struct net_card_stats *cs);
+
+/* net_sums_ask - the sums of a frame to send that the card is to make, of those that it `can`, as
+ * no_send() has it; others that lwIP left out are made. *put: where the pseudo header's sum was
+ * put, in two bytes that are to be 0 again if the card refuses the frame; or NULL. The lock is
+ * held. */
+unsigned net_sums_ask(const struct pbuf *p, unsigned can, uint8_t **put);
+
+/* In the place of lwIP's functions in its IP output: see sums.c. The lock is held. */
+signed char net_ip4_frag(struct pbuf *p, struct netif *netif, const struct ip4_addr *dest);
+signed char net_ip6_frag(struct pbuf *p, struct netif *netif, const struct ip6_addr *dest);
+signed char net_loop_output(struct netif *netif, struct pbuf *p);
+
+/* net_card_sums - the interface's flags are as the card's nic_sums_use says. The lock is held. */
+void net_card_sums(struct netif *netif);
 
 /* net_capture - a frame goes by; cheap when nobody looks. SELF: a packet from this machine to
  * itself, without an Ethernet header. The lock is held. */

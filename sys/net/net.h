@@ -58,6 +58,11 @@ int net_if_add6(const char *name, const char *addr);
 int net_if_del(const char *name, const char *addr);
 int net_if_default(const char *name);
 
+/* net_if_mtu - the longest IP packet of its frames, as nic_mtu_set(); *max: the most that the card
+ * can, or 0. net_if_sums - let the card make sums of what is sent, or not. As above, and ERANGE. */
+int net_if_mtu(const char *name, unsigned mtu, unsigned *max);
+int net_if_sums(const char *name, bool on);
+
 /* net_if_wait - until it has a link and an IPv4 address, at most `ns`: ETIMEDOUT; `stop`, unless
  * NULL, is asked now and then: EAGAIN. ENXIO, EOPNOTSUPP as above. */
 int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void));

@@ -16,6 +16,11 @@ LWIP_OBJ = $(addprefix $(B)/,$(LWIP_SRC:.c=.o))
 NET_CPPFLAGS := -Isys/net/lwip -isystem $(LWIP_DIR)/src/include
 # Two of its functions have names that the kernel's have.
 LWIP_CPPFLAGS := -Dmem_init=lwip_mem_init -Dstats_init=lwip_stats_init
+# In IP's output some functions of sys/net/sums.c stand before lwIP's own.
+$(B)/$(LWIP_DIR)/src/core/ipv4/ip4.o: LWIP_CPPFLAGS += -Dip4_frag=net_ip4_frag \
+	-Dnetif_loop_output=net_loop_output
+$(B)/$(LWIP_DIR)/src/core/ipv6/ip6.o: LWIP_CPPFLAGS += -Dip6_frag=net_ip6_frag \
+	-Dnetif_loop_output=net_loop_output
 # The compiler does not note these, which only lwIP's own headers include.
 LWIP_HEADERS := $(wildcard sys/net/lwip/*.h sys/net/lwip/arch/*.h)
 

@@ -194,6 +194,64 @@ def test_bytes_there_and_back(pair):
     settled(m, host.before)
 
 
+# ---------------------------------------------------------------- long frames, and sums
+
+def mtu(m, host, size):
+    """Both ends."""
+    host.run('ip', 'link', 'set', host.tap, 'mtu', str(size))
+    m.ok(f'ifconfig {host.card} mtu {size}')
+    # Who the neighbours are is known before somebody must not be late.
+    for addr in (host.ADDR, host.ADDR6):
+        host.run('ping', '-q', '-c', '1', '-w', '60', addr)
+
+
+def wrong_sums(host):
+    """Packets that the host's TCP/IP found to have a wrong sum, so far."""
+    said = host.run('cat', '/proc/net/snmp', '/proc/net/snmp6')
+    wrong = sum(int(n) for n in re.findall(r'InCsumErrors\s+(\d+)', said))
+    for head, row in re.findall(r'^(\w+: .*)\n(\w+: .*)$', said, re.M):
+        counts = dict(zip(head.split(), row.split()))
+        wrong += int(counts.get('InCsumErrors', 0)) + int(counts.get('InHdrErrors', 0))
+    return wrong
+
+
+# With igb the tap gets every sum made, and the host looks at them; a virtio card there leaves them
+# out, and the host is told so.
+@pytest.mark.parametrize('nic, plain', (('igb', True), ('virtio-net-pci', False)))
+def test_long_frames(steady, nic, plain):
+    with net_host.Host(nic, plain=plain) as host:
+        m = steady(cpus=2, monitor=True, **host.options)
+        host.join(m)
+        settled(m, in_use(m))
+        before = in_use(m)
+        mtu(m, host, 9000)
+        for addr, own, most in ((host.ADDR, host.OWN, 8972), (host.ADDR6, host.OWN6, 8952)):
+            said = host.run(*PINGS, '-M', 'do', '-s', str(most), addr)
+            assert ALL_BACK in said, f'{most} bytes to {addr}:\n{said}'
+            assert '2 sent, 2 answered' in m.ok(f'ping -c 2 -i 1 -w 60000 -s {most} {own}')
+        with host.tcp(CHARGEN) as s:
+            left = 10 * MB
+            while left > 0:
+                left -= len(s.recv(65536))
+        # A connection that began with longer segments than there are then goes on.
+        with host.tcp(ECHO) as s:
+            pump(s, MB)
+            for size in (1500, 9000):
+                mtu(m, host, size)
+                pump(s, MB)
+        load = Load(host)
+        for switch in ('-txcsum', 'txcsum'):
+            load.wait(MB)
+            m.ok(f'ifconfig {host.card} {switch}')
+        load.wait(MB)
+        mtu(m, host, 4000)
+        load.wait(MB)
+        load.stop()
+        assert load.broken == 0 and wrong_sums(host) == 0
+        settled(m, before)
+        assert m.poweroff() == 0
+
+
 def connections(m):
     """TCP connections of the machine, in whatever state."""
     return m.row('netstat -m', 'pool', pool='TCP_PCB')['used']

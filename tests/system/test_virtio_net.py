@@ -170,17 +170,105 @@ def test_budget(machine):
 def test_frames_that_make_no_sense(machine):
     m = machine()
     card = m.card
+    bad = struct.pack('<BBHHHHH', 0, 0, 0, 0, 0, 0, 0)
     card.deliver(0, b'')                            # a header alone
     card.deliver(0, frame(1)[:13])                  # not even an Ethernet header
     card.deliver(0, b'', header=b'\0' * 5)          # half a header
     card.deliver(0, frame(2, 1519))                 # too long
     card.deliver(0, frame(3, 2030))                 # all the room that there is
     card.deliver(0, frame(4), header=struct.pack('<BBHHHHH', 0, 1, 0, 1448, 0, 0, 1))
+    card.deliver(0, frame(5), header=bad)           # of no buffers
+    card.deliver(0, frame(6, 2031))                 # of two, and too long
+    card.deliver(0, frame(7, 20000))                # of more than any frame has
+    card.deliver(0, frame(8, 300), room=30)         # the same, and not long
+    # A sum that is not in the frame; the last place where one may be.
+    for start, offset in ((34, 25), (0xffff, 0xffff), (0, 60), (59, 0), (0xffff, 3)):
+        card.deliver(0, frame(9), vhost_user.NEEDS_CSUM, start=start, offset=offset)
+    card.deliver(0, frame(10), vhost_user.NEEDS_CSUM, start=34, offset=24)
+    assert card.take() == (0, echoed(frame(10)))
     talk(card, 10)
     row = queue(m)
-    assert row['errors'] == 6 and row['rx'] == 10
+    assert row['errors'] == 15 and row['rx'] == 11
+    assert 'broken queues 0' in m.ok('nic info vtnet0')
     nothing_lost(m)
     assert m.poweroff() == 0
+
+
+def test_sums_that_were_not_offered(machine):
+    # Without GUEST_CSUM nobody may leave one out; without CSUM we leave none.
+    m = machine(card={'features': 0})
+    m.card.deliver(0, frame(1), vhost_user.NEEDS_CSUM, start=34, offset=6)
+    talk(m.card, 10)
+    assert queue(m)['errors'] == 1
+    assert 'mtu 1500 of at most 1500; sums that the card makes: none\n' in \
+        m.ok('nic info vtnet0').replace('\r', '')
+    assert 'must be 1280 to 1500' in m.error('nic mtu vtnet0 1501')
+    nothing_lost(m)
+    assert m.poweroff() == 0
+
+
+def test_frames_of_several_buffers(machine):
+    m = machine(card={'pairs': 2})
+    assert 'must be 1280 to 9000' in m.error('nic mtu vtnet0 9001')
+    for mtu in (9000, 4000, 9000):
+        starts = m.card.starts(1)
+        m.ok(f'nic mtu vtnet0 {mtu}')
+        m.card.wait_ready(0, after=starts)
+        m.card.wait_ready(1, after=starts)
+        assert f'mtu {mtu} of at most 9000' in m.ok('nic info vtnet0')
+        most = mtu + 18
+        before = queue(m, 1)
+        talk(m.card, 60, 1000, pair=1, sizes=(60, 2030, 2031, 2032, most, 3000, most - 1, 61))
+        # Nothing obliges the card to fill a buffer before it takes the next.
+        for room, size in ((26, 26 * 4), (100, 100 * 4), (1000, most % 4900)):
+            m.card.deliver(1, frame(room, size), room=room)
+            assert m.card.take() == (1, echoed(frame(room, size)))
+        m.card.deliver(1, frame(1, most + 1))
+        m.ok('nic send vtnet0 0 60 1')
+        assert len(m.card.take()[1]) == 60
+        row = queue(m, 1)
+        assert row['rx'] == before['rx'] + 63 and row['errors'] == before['errors'] + 1
+        assert 'EMSGSIZE' in m.error(f'nic send vtnet0 1 {most + 1} 1')
+        m.ok(f'nic send vtnet0 1 {most} 3')
+        for n in range(3):
+            sent = m.card.take()[1]
+            assert sent[12:22] == b'\x88\xb5' + struct.pack('>Q', n) and len(sent) == most
+            assert sent[22:] == bytes(i & 0xff for i in range(22, most))
+        until(lambda: in_use(m) == 2 * RING)
+    nothing_lost(m, 2)
+    assert m.poweroff() == 0
+
+
+def test_frames_without_their_end(machine):
+    m = machine(card={'pairs': 2})
+    m.ok('nic mtu vtnet0 9000')
+    m.card.wait_ready(1, after=1)
+    for n, (size, said) in enumerate(((60, 2), (9000, 6), (60, 0xffff))):
+        talk(m.card, 5, 100 * n)
+        starts = m.card.starts(1)
+        m.card.deliver(1, frame(1, size), said=said)
+        m.expect('vtnet0: receive queue 1: a frame without its end; the card is reset')
+        m.card.wait_ready(0, after=starts)
+        m.card.wait_ready(1, after=starts)
+        talk(m.card, 5, 100 * n + 50, pair=1, sizes=(9000, 60))
+    assert 'resets 3, broken queues 3' in m.ok('nic info vtnet0')
+    nothing_lost(m, 2)
+    assert m.poweroff() == 0
+
+
+def test_buffers_give_out_amid_a_frame(machine):
+    m = machine(cpus=1, up=False)   # one CPU, which has all buffers that are free
+    m.set_sysctl('net.bufs_max', RING + 4)
+    m.ok('nic mtu vtnet0 9000')
+    m.ok('nic up vtnet0')
+    m.card.wait_ready()
+    for n in range(50):
+        m.card.deliver(0, frame(n, 9000))
+    until(lambda: queue(m)['nobuf'] == 50)
+    talk(m.card, 20, sizes=(60, 4000), window=1)
+    nothing_lost(m)
+    assert m.poweroff() == 0
+
 
 
 def test_no_buffers(machine):

@@ -27,7 +27,9 @@ import time
 
 F_PROTOCOL = 1 << 30
 F_VERSION_1 = 1 << 32
+F_CSUM = 1 << 0
 F_GUEST_CSUM = 1 << 1
+F_MRG_RXBUF = 1 << 15
 F_MQ = 1 << 22
 PROTOCOL_MQ = 1 << 0
 
@@ -37,6 +39,23 @@ PROTOCOL_MQ = 1 << 0
 
 NEXT, WRITE = 1, 2
 HEADER = 12
+NEEDS_CSUM, DATA_VALID = 1, 2           # flags of a header
+
+
+def finished(header, frame):
+    """A frame as it would go out: with the sum that the machine left to the card."""
+    flags, gso, _, size, start, offset, _ = struct.unpack('<BBHHHHH', header)
+    assert gso == size == 0
+    if flags == 0:
+        assert header == bytes(HEADER), f'header {header.hex()}'
+        return frame
+    at = start + offset
+    assert flags == NEEDS_CSUM and 14 < start < at <= len(frame) - 2, f'header {header.hex()}'
+    data = frame[start:] + bytes(len(frame) - start & 1)
+    total = sum(struct.unpack(f'>{len(data) // 2}H', data))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    return frame[:at] + struct.pack('>H', ~total & 0xffff or 0xffff) + frame[at + 2:]
 
 
 class Ring:
@@ -56,10 +75,14 @@ class Ring:
 
 class Card:
     """The device. `pairs` is how many pairs of queues; `mem` what the machine has, in MB; `port`
-    puts it behind a root port, whose slot can be switched off (unplug())."""
+    puts it behind a root port, whose slot can be switched off (unplug()); `features` are offered
+    beside those that it cannot be without."""
 
-    def __init__(self, pairs=1, mem=256, vectors=None, port=False):
+    def __init__(self, pairs=1, mem=256, vectors=None, port=False,
+                 features=F_CSUM | F_GUEST_CSUM | F_MRG_RXBUF):
         self.pairs = pairs
+        self.offered = F_PROTOCOL | F_VERSION_1 | F_MQ | features
+        self.summed = 0                         # frames whose sum was left to us
         self.lock = threading.Condition()
         self.rings = [Ring() for _ in range(2 * pairs)]
         self.regions = []
@@ -133,7 +156,7 @@ class Card:
 
     def _request(self, request, body, fds):
         if request == GET_FEATURES:
-            return struct.pack('<Q', F_PROTOCOL | F_VERSION_1 | F_GUEST_CSUM | F_MQ)
+            return struct.pack('<Q', self.offered)
         if request == GET_PROTOCOL_FEATURES:
             return struct.pack('<Q', PROTOCOL_MQ)
         if request == GET_QUEUE_NUM:
@@ -250,8 +273,14 @@ class Card:
 
     def _give(self, ring, head, length, quiet=False, times=1):
         for _ in range(times):
-            self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
-            ring.given += 1
+            self._used(ring, head, length)
+        self._shown(ring, quiet)
+
+    def _used(self, ring, head, length):
+        self._put('<II', ring.used + 4 + 8 * (ring.given % ring.num), head, length)
+        ring.given += 1
+
+    def _shown(self, ring, quiet):
         self._set_word(ring.used + 2, ring.given & 0xffff)
         if not quiet:
             self._interrupt(ring)
@@ -274,8 +303,9 @@ class Card:
         while not self.hold and self._waiting(ring) > 0:
             head, pieces = self._take(ring)
             frame = b''.join(m[at:at + n] for m, at, n, _ in pieces)
-            assert frame[:HEADER] == bytes(HEADER), f'header {frame[:HEADER].hex()}'
-            self.sent.append((index // 2, frame[HEADER:]))
+            assert frame[0] == 0 or self.features & F_CSUM, 'a sum is left that we did not offer'
+            self.summed += frame[0] != 0
+            self.sent.append((index // 2, finished(frame[:HEADER], frame[HEADER:])))
             if self.corrupt is not None:
                 self._lie(ring, head, 0, self.corrupt)
                 self.corrupt = None
@@ -330,20 +360,42 @@ class Card:
         with self.lock:
             self._until(lambda: not any(r.ready() for r in self.rings), timeout)
 
-    def deliver(self, pair, frame, flags=0, header=None, timeout=60, quiet=False):
-        """Give a frame to the machine, through that pair; `quiet`: without an interrupt."""
+    def deliver(self, pair, frame, flags=0, header=None, timeout=60, quiet=False, start=0,
+                offset=0, said=None, room=1 << 16):
+        """Give a frame to the machine, through that pair; `quiet`: without an interrupt; `start`,
+        `offset`: where the header says that a sum is. It has as many buffers as it needs, if no
+        more than `room` bytes go into each, and its header says so, or that there are `said`."""
         ring = self.rings[2 * pair]
-        data = (header or struct.pack('<BBHHHHH', flags, 0, 0, 0, 0, 0, 1)) + frame
         with self.lock:
             self._until(lambda: ring.ready() and ring.enabled and self._waiting(ring) > 0, timeout)
-            head, pieces = self._take(ring)
-            left = data
-            for memory, at, length, flags in pieces:
-                assert flags & WRITE
-                memory[at:at + min(length, len(left))] = left[:length]
-                left = left[length:]
-            self._give(ring, head, len(data) - len(left), quiet)
-            assert not left, f'{len(left)} bytes too many for the buffer'
+            first = self._room(ring, room)
+            count = 1 + max(0, -(-(HEADER + len(frame) - first) // first))
+            data = (header or struct.pack('<BBHHHHH', flags, 0, 0, 0, start, offset,
+                                          count if said is None else said)) + frame
+            self._until(lambda: self._waiting(ring) >= count, timeout)
+            assert count == 1 or self.features & F_MRG_RXBUF, 'too long for one buffer'
+            for _ in range(count):
+                head, pieces = self._take(ring)
+                wrote = 0
+                for memory, at, length, piece_flags in pieces:
+                    assert piece_flags & WRITE
+                    n = min(length, room - wrote, len(data))
+                    memory[at:at + n] = data[:n]
+                    data, wrote = data[n:], wrote + n
+                self._used(ring, head, wrote)
+            assert not data, f'{len(data)} bytes too many for the buffers'
+            self._shown(ring, quiet)
+
+    def _room(self, ring, most):
+        """What goes into the ring's next buffer."""
+        at = self._word(ring.avail + 4 + 2 * (ring.taken % ring.num))
+        total = 0
+        while True:
+            _, length, flags, following = self._get('<QIHH', ring.desc + 16 * at)
+            total += length
+            if not flags & NEXT:
+                return min(total, most)
+            at = following
 
     def take(self, timeout=60, match=lambda frame: True):
         """The next frame that the machine sent, as (pair, frame); those that do not match are

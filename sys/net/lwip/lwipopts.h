@@ -30,6 +30,7 @@
 #define MEM_ALIGNMENT 16
 #define MEMP_NUM_PBUF 20480 /* each piece that is sent and not copied, of all connections */
 #define PBUF_POOL_SIZE 8    /* nothing but odd paths uses them: frames come in the cards' buffers */
+#define PBUF_POOL_BUFSIZE 1536
 #define MEMP_NUM_RAW_PCB 16
 #define MEMP_NUM_UDP_PCB 64
 #define MEMP_NUM_TCP_PCB 2048
@@ -84,14 +85,18 @@
 #define DNS_MAX_SERVERS 4
 #define LWIP_UDP 1
 
-/* Sums: by packet, from what the card says (net/card.c). */
+/* Sums: by packet, from what the card says (net/card.c, net/sums.c). Those of what TCP sends are
+ * not made while it is copied, as they may be the card's. */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
-#define LWIP_CHECKSUM_ON_COPY 1
+#define LWIP_CHECKSUM_ON_COPY 0
 
-/* TCP: windows of 256 KiB; 1,100 connections at once and more. */
+/* TCP: windows of 256 KiB; 1,100 connections at once and more. Segments up to those of NIC_MTU_MAX;
+ * each connection's are cut to its interface's MTU. */
 #define LWIP_TCP 1
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they ask for a pool that received data is not in */
-#define TCP_MSS 1460
+#define TCP_MSS 8960
+#define TCP_OVERSIZE 1460 /* room for later writes in what one allocates */
+#define TCP_WND_UPDATE_THRESHOLD (4 * 1460)
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND (256 * 1024)

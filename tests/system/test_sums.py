@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sums of what the machine sends, looked at on the wire, with each card, made by it and by the
+machine; frames of either length. The other end is packets.py, which sums every byte itself."""
+
+import re
+
+import packets
+import pytest
+import vhost_user
+from packets import ICMP, ICMP6, TCP, UDP
+from test_igb import Wire, wait_for
+
+ECHO = 7
+MAC = b'\x52\x54\x00\x12\x34\x56'
+SYN, RST, PSH, ACK = 2, 4, 8, 16
+
+
+class Igb:
+    """The emulated card; what it sends comes with all sums, as it makes them itself."""
+
+    name, most = 'igb0', 'IPv4 header TCP UDP'
+
+    def __init__(self):
+        self.wire = Wire()
+        self.args = self.wire.args()
+        self.send, self.close = self.wire.send, self.wire.close
+
+    def take(self):
+        """A frame that it sent."""
+        return self.wire.take(1)[0]
+
+    @staticmethod
+    def left(m):
+        """How often something was left to the card, in some measure."""
+        return sum(map(int, re.search(r'for sums:((?: \d+)+)',
+                                      m.ok('nic info igb0'))[1].split()))
+
+
+class Virtio:
+    """A card of ours, which makes the sums that are left to it, and counts them."""
+
+    name, most = 'vtnet0', 'TCP UDP'
+
+    def __init__(self):
+        self.card = vhost_user.Card()
+        self.args, self.close = self.card.args, self.card.close
+
+    def send(self, frame):
+        """A frame for it to receive."""
+        self.card.deliver(0, frame)
+
+    def take(self):
+        """A frame that it sent."""
+        return self.card.take()[1]
+
+    def left(self, _):
+        """How many frames came with a sum left to us."""
+        with self.card.lock:
+            return self.card.summed
+
+
+@pytest.fixture(params=(Igb, Virtio), ids=('igb', 'virtio_net'))
+def ends(request, steady):
+    """A machine with addresses, its card, and the neighbour at the other end."""
+    card = request.param()
+    try:
+        m = steady(cpus=1, edu=0, args=card.args)
+        m.ok(f'ifconfig {card.name} dhcp off; ifconfig {card.name} 10.77.0.2/24')
+        m.ok(f'ifconfig {card.name} fd77::2/64')
+        m.ok(f'ifconfig {card.name} wait 60')
+        wait_for(lambda: 'fd77::2 preferred' in m.ok(f'ifconfig {card.name}'))
+        yield m, card, packets.Peer(card.send, card.take, MAC)
+    finally:
+        card.close()
+
+
+def in_use(m):
+    """Buffers that are somewhere else than free."""
+    return m.sysctl('net.bufs') - m.sysctl('net.bufs_free')
+
+
+def pings_and_datagrams(peer, sizes):
+    """There and back, each as it was sent."""
+    for version in (4, 6):
+        for size in sizes:
+            data = bytes((size + i) & 0xff for i in range(size))
+            peer.send(peer.echo(version, data))
+            assert peer.take(ICMP if version == 4 else ICMP6).data[8:] == data
+            peer.send(peer.udp(version, ECHO, data))
+            assert peer.take(UDP).data[8:] == data
+
+
+def sum_of_zero(peer):
+    """A datagram whose sum comes out as 0 has the other name of 0, as 0 says that there is none."""
+    for version in (4, 6):
+        _, _, datagram = peer.udp(version, ECHO, bytes(20))
+        peer.send(peer.udp(version, ECHO, datagram[6:8] + bytes(18)))
+        answer = peer.take(UDP)
+        assert answer.data[6:8] == b'\xff\xff' and answer.data[8:10] == datagram[6:8]
+
+
+def connection(peer, version, own, size):
+    """Some bytes to the echo port and back; the segment size that the machine offered."""
+    mss = peer.mtu - (40 if version == 4 else 60)
+    seq, came = 1000, b''
+    peer.send(peer.tcp(version, ECHO, own, seq, 0, SYN, options=b'\2\4' + mss.to_bytes(2, 'big')))
+    answer = peer.take(TCP).data
+    assert answer[13] == SYN | ACK
+    options, offered = answer[20:(answer[12] >> 4) * 4], None
+    if options[:2] == b'\2\4':
+        offered = int.from_bytes(options[2:4], 'big')
+    ack = first = int.from_bytes(answer[4:8], 'big') + 1
+    data = bytes(i * 7 & 0xff for i in range(size))
+    seq += 1
+    peer.send(peer.tcp(version, ECHO, own, seq, ack, ACK))
+    for at in range(0, size, mss):
+        peer.send(peer.tcp(version, ECHO, own, seq + at, ack, ACK | PSH, data[at:at + mss]))
+    while len(came) < size:
+        answer = peer.take(TCP).data
+        piece = answer[(answer[12] >> 4) * 4:]
+        if piece and int.from_bytes(answer[4:8], 'big') == first + len(came) & 0xffffffff:
+            came += piece
+            peer.send(peer.tcp(version, ECHO, own, seq + size, first + len(came), ACK))
+    assert came == data
+    peer.send(peer.tcp(version, ECHO, own, seq + size, first + len(came), RST | ACK))
+    return offered
+
+
+def to_itself(m, peer):
+    """A packet that seems to come from the machine's own address is answered by one to itself,
+    which meets no card; it arrives all the same, with a right sum."""
+    def count(layer):
+        row = m.row('netstat -s', 'layer', layer=layer)
+        return row['in'], row['sum']
+
+    udp, tcp = count('udp'), count('tcp')
+    peer.OWN = peer.ADDR
+    for version in (4, 6):
+        peer.send(peer.udp(version, ECHO, bytes(100)))
+        peer.send(peer.tcp(version, ECHO, 3000, 1, 0, SYN))
+    del peer.OWN
+    # The datagram and its answer; the request, its answer, and that there is no such connection.
+    wait_for(lambda: count('udp')[0] >= udp[0] + 4 and count('tcp')[0] >= tcp[0] + 6)
+    assert count('udp')[1] == udp[1] and count('tcp')[1] == tcp[1]
+
+
+def test_sums_on_the_wire(ends):
+    m, card, peer = ends
+    assert f'sums that the card makes: {card.most}\n' in m.ok(f'nic info {card.name}') + '\n'
+    own = 20000
+    for mtu in (1500, 9000):
+        m.ok(f'ifconfig {card.name} mtu {mtu}')
+        m.ok(f'ifconfig {card.name} wait 60')
+        assert f'mtu {mtu}' in m.ok(f'ifconfig {card.name}')
+        peer.mtu, peer.longest = mtu, 0
+        pings_and_datagrams(peer, (1,))        # the neighbours know each other
+        before = in_use(m)
+        for on in (True, False, True):
+            m.ok(f'ifconfig {card.name} {"" if on else "-"}txcsum')
+            assert ('none (it could)' in m.ok(f'nic info {card.name}')) != on
+            left = card.left(m)
+            pings_and_datagrams(peer, (0, 1, 2, 33, 512, mtu - 48, mtu - 28, 4001))
+            sum_of_zero(peer)
+            for version in (4, 6):
+                own += 1
+                assert connection(peer, version, own, 3 * mtu) == mtu - (40, 60)[version == 6]
+            assert (card.left(m) > left) == on
+            to_itself(m, peer)
+        assert peer.longest == mtu
+        wait_for(lambda: in_use(m) <= before)
+    assert m.poweroff() == 0
+
+
+def test_mtu_and_its_limits(ends):
+    m, card, peer = ends
+    for mtu in (0, 1279, 9001, 65535):
+        assert f'mtu {mtu}: must be 1280 to 9000' in m.error(f'ifconfig {card.name} mtu {mtu}')
+    assert 'must be' in m.error(f'ifconfig {card.name} mtu 65536')
+    assert 'cannot do that' in m.error('ifconfig lo mtu 1500')
+    assert 'cannot do that' in m.error('ifconfig lo txcsum')
+    assert "no interface 'igb7'" in m.error('ifconfig igb7 mtu 1500')
+    assert 'only after `nic raw`' in m.error(f'nic mtu {card.name} 1500')
+    # While it is down; frames up to Ethernet's length come in whatever is sent.
+    m.ok(f'ifconfig {card.name} down')
+    m.ok(f'ifconfig {card.name} mtu 1280')
+    m.ok(f'ifconfig {card.name} up')
+    m.ok(f'ifconfig {card.name} wait 60')
+    pings_and_datagrams(peer, (1, 1400, 3000))
+    assert peer.longest <= 1280
+    # Not enough memory for the rings: it is as before.
+    made = m.sysctl('net.bufs_max')
+    m.ok(f'ifconfig {card.name} down; sysctl net.bufs_max=2')
+    m.ok(f'ifconfig {card.name} mtu 9000; sysctl net.bufs_max={made}')
+    m.ok(f'ifconfig {card.name} up')
+    m.ok(f'ifconfig {card.name} wait 60')
+    peer.mtu = 9000
+    pings_and_datagrams(peer, (1, 8952))
+    assert m.poweroff() == 0
