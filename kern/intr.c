@@ -25,7 +25,7 @@
  * A request is exchange(BUSY|WANT): whoever finds 0 has to queue it, anybody else is done, for a
  * run that has not begun is owed already or is owed from now on. A begin is exchange(BUSY), or, of
  * an idle one that need not be queued, compare-exchange(0, BUSY). An end is
- * compare-exchange(BUSY, 0): when it fails somebody asked meanwhile, and the handler goes to the
+ * subtract(BUSY), to 0. When that leaves more somebody asked meanwhile, and the handler goes to the
  * tail again; or somebody wants more of the end than that, and marked the run. So it never runs
  * beside itself (I2), and, as both sides exchange, no interrupt is lost (I1): either the begin is
  * later, and sees all that the filter wrote, or the request is, and finds BUSY, and another run
@@ -36,7 +36,7 @@
  *	                                    begin: exchange(BUSY) -> BUSY|WANT
  *	request: exchange(BUSY|WANT) -> BUSY
  *	                                    handler: reads ring, may miss c
- *	                                    end: compare-exchange(BUSY, 0) fails -> tail of queue
+ *	                                    end: subtract(BUSY) leaves WANT -> tail of queue
  *
  * With a plain load instead of the request's exchange, the load could be served before the store
  * to the ring is seen, and c would stay in the ring until the next interrupt.
@@ -212,6 +212,13 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 	return answer;
 }
 
+/* What could not be begun at once waits. */
+static void __attribute__((noinline)) intr_queue(struct intr_handler *ih)
+{
+	if (run_request(&ih->ih_state, 0))
+		model_queue(curcpu(), ih);
+}
+
 /* The softints that a filter scheduled, or whatever else has become pending. */
 static inline __attribute__((always_inline)) void intr_pending(struct cpu *ci, struct lwp *l,
     uint32_t gate, enum acct acct)
@@ -250,12 +257,11 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	l->l_gate = gate;
 	if (answer & FILTER_SCHEDULE_THREAD) {
-		if (!model_start(ci, l, gate, ih, acct) && run_request(&ih->ih_state, 0))
-			model_queue(ci, ih);
+		if (unlikely(!model_start(ci, l, gate, ih, acct)))
+			intr_queue(ih);
 		ci = curcpu();
-		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 		if (unlikely(ci->ci_pending != 0))
-			ithread_exit_to(ci, l);
+			ithread_exit_to(ci, curlwp);
 	} else if (unlikely(ci->ci_pending != 0)) {
 		intr_pending(ci, l, gate, acct);
 	}

@@ -438,7 +438,7 @@ static void ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler 
  * End the run of a handler, and begin the next: highest level first, FIFO within it, down to what
  * the lwp beneath keeps out. NULL: nothing more for this ithread. Interrupts off.
  */
-static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
+static inline struct intr_handler *ithread_next(bool claimed)
 {
 	struct cpu *ci = curcpu();
 	struct lwp *l = curlwp;
@@ -460,34 +460,58 @@ static struct intr_handler *__attribute__((noinline)) ithread_next(bool claimed)
 	return ithread_begin(ci, l, level);
 }
 
-/* The CPU and the lwp are found anew after the driver's function: nothing is kept over it. */
-struct lwp *ithread_main(struct lwp *l)
+/* A run: returns what the driver's function claimed. Interrupts off, but for that. */
+static inline bool ithread_run(const struct intr_handler *ih)
 {
-	struct intr_handler *ih = l->l_handler;
-	struct cpu *ci;
 	bool claimed;
 
-	do {
-		port_intr_enable();
-		claimed = ih->ih_thread(ih->ih_arg);
-		port_intr_off();
-		ci = curcpu();
-		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-		ih = l->l_handler;
-		witness_return("handler", ih->ih_name, (const void *)(uintptr_t)ih->ih_thread);
-		KASSERT(l->l_gate == ih->ih_gate, "%s returned at level %s, preemption %u",
-		    ih->ih_name, spl_name(l->l_ipl), l->l_nopreempt);
-		if (likely(ci->ci_pending == 0 && run_end(&ih->ih_state))) {
-			l->l_handler = NULL;
-			ci->ci_spare = l;
-			return NULL;
-		}
-		ih = ithread_next(claimed);
-	} while (ih != NULL);
+	port_intr_enable();
+	claimed = ih->ih_thread(ih->ih_arg);
+	port_intr_off();
+	return claimed;
+}
+
+/* It has returned, and is as it was called. */
+static inline void ithread_ran(const struct lwp *l)
+{
+	const struct intr_handler *ih = l->l_handler;
+
+	(void)ih;
+	witness_return("handler", ih->ih_name, (const void *)(uintptr_t)ih->ih_thread);
+	KASSERT(l->l_gate == ih->ih_gate, "%s returned at level %s, preemption %u", ih->ih_name,
+	    spl_name(l->l_ipl), l->l_nopreempt);
+}
+
+/* The rest of ithread_main(), where the first end was not all. */
+static struct lwp *__attribute__((noinline)) ithread_goes_on(bool claimed)
+{
+	struct intr_handler *ih;
+	struct cpu *ci;
+	struct lwp *l;
+
+	while ((ih = ithread_next(claimed)) != NULL) {
+		claimed = ithread_run(ih);
+		ithread_ran(curlwp);
+	}
 	ci = curcpu();
 	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	if (ci->ci_pending & PENDING_LOOK)
 		return l;
+	ci->ci_spare = l;
+	return NULL;
+}
+
+/* The CPU and the lwp are found anew after the driver's function: nothing is kept over it. */
+struct lwp *ithread_main(struct lwp *l)
+{
+	bool claimed = ithread_run(l->l_handler);
+	struct cpu *ci = curcpu();
+
+	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	ithread_ran(l);
+	if (unlikely(ci->ci_pending != 0) || unlikely(!run_end(&l->l_handler->ih_state)))
+		return ithread_goes_on(claimed);
+	l->l_handler = NULL;
 	ci->ci_spare = l;
 	return NULL;
 }

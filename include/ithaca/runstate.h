@@ -6,15 +6,17 @@
  *	0 idle --request--> BUSY|WANT, queued --begin--> BUSY, running --end--> 0
  *	0 idle --start-------------------------------> BUSY, running --end--> 0
  *
- * One byte that is only ever exchanged. Most runs end by one compare-exchange BUSY -> 0. Where more
- * is to be done at an end, somebody has marked the run with SLOW, and the exchange fails. A request
- * may take the mark away; but then WANT stands there, and it fails all the same.
+ * One byte that is only ever exchanged. Most runs end by taking BUSY off, which leaves 0. Where
+ * more is to be done at an end, somebody has marked the run with SLOW, and it does not. A request
+ * may take the mark away; but then WANT stands there, and it is not 0 all the same. Not 0 is not
+ * idle, whatever it is, so BUSY may be put back then as if it had never gone.
  *
  * What is idle can be made idle for good: OVER, which is not 0, so that run_request_idle() fails.
  */
 #ifndef ITHACA_RUNSTATE_H
 #define ITHACA_RUNSTATE_H
 
+#include <ithaca/hint.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +32,7 @@ typedef _Atomic uint8_t runstate_t;
 /* run_request - ask for a run; true: it was idle, and the caller has to queue it. Any context. */
 static inline bool run_request(runstate_t *state, unsigned settles)
 {
-	/* Pairs with the exchange in run_begin() and the compare-exchanges of the ends. */
+	/* Pairs with the exchange in run_begin() and those of the ends. */
 	return atomic_exchange_explicit(state, (uint8_t)(RUN_BUSY | RUN_WANT | settles),
 		   memory_order_acq_rel) == 0;
 }
@@ -87,11 +89,11 @@ static inline bool run_slow(runstate_t *state)
 /* run_end - the run has ended; true: idle now, and that is all. False: run_end_slow(). */
 static inline bool run_end(runstate_t *state)
 {
-	uint8_t busy = RUN_BUSY;
-
 	/* Release: pairs with the acquire of the next start, begin, or who waits for it. */
-	return atomic_compare_exchange_strong_explicit(state, &busy, 0, memory_order_release,
-	    memory_order_relaxed);
+	if (likely(atomic_fetch_sub_explicit(state, RUN_BUSY, memory_order_release) == RUN_BUSY))
+		return true;
+	atomic_fetch_or_explicit(state, RUN_BUSY, memory_order_relaxed);
+	return false;
 }
 
 /* run_over - who is idle stays so for good: nobody finds it idle any more. True: it does. False: it
@@ -105,7 +107,7 @@ static inline bool run_over(runstate_t *state)
 	while (!atomic_compare_exchange_weak_explicit(state, &was, was | RUN_OVER,
 	    memory_order_acquire, memory_order_relaxed))
 		;
-	return (was & RUN_BUSY) == 0;
+	return (was & ~RUN_OVER) == 0; /* without BUSY alone it may be at its end */
 }
 
 /* run_end_slow - a run has ended that was marked, or asked for again. True: idle now, for good if
