@@ -3,7 +3,8 @@
  * b_sched.c - what it costs to go from one lwp to another.
  *
  * Two lwps on one CPU: first each yields to the other, then each wakes the other and sleeps. A
- * sample is one way: the mean of 10 turns there and back.
+ * sample is one way: the mean of 10 turns there and back. Measured with accounting (hw.intr.acct)
+ * on and off.
  * Contexts: two lwps, bound to the CPU of the caller.
  */
 #include "bench.h"
@@ -11,6 +12,7 @@
 #include <ithaca/cpu.h>
 #include <ithaca/lwp.h>
 #include <ithaca/port.h>
+#include <ithaca/sysctl.h>
 #include <stdatomic.h>
 
 #define TURNS 10
@@ -54,13 +56,13 @@ static void ping_main(void *arg)
 	}
 }
 
-int bench_sched(void)
+static int sched_figures(const char *yield, const char *wake)
 {
 	struct cpu *ci = cpu_lookup(0);
 	int error;
 
-	bench_begin(&yields, "lwp switch (yield), one way");
-	bench_begin(&wakes, "wake and switch, one way");
+	bench_begin(&yields, yield);
+	bench_begin(&wakes, wake);
 	yields.b_turns = wakes.b_turns = 2 * TURNS;
 	error = lwp_create("pong", PRI_KERNEL, ci, LWP_JOINABLE, pong_main, NULL, &pong);
 	if (error)
@@ -71,5 +73,18 @@ int bench_sched(void)
 	lwp_join(pong);
 	bench_end(&yields, 0);
 	bench_end(&wakes, 0);
+	return error;
+}
+
+int bench_sched(void)
+{
+	int error;
+
+	error =
+	    sched_figures("lwp switch (yield), one way (acct)", "wake and switch, one way (acct)");
+	sysctl_write("hw.intr.acct", "0");
+	if (error == 0)
+		error = sched_figures("lwp switch (yield), one way", "wake and switch, one way");
+	sysctl_write("hw.intr.acct", "1");
 	return error;
 }
