@@ -258,7 +258,6 @@ int cpu_attach(struct cpu *ci)
 	if (error == 0) {
 		ci->ci_onproc = ci->ci_idle;
 		ci->ci_acct_to = &ci->ci_idle->l_ticks;
-		ci->ci_idle->l_state = LWP_ONPROC;
 		atomic_store_explicit(&ci->ci_idle->l_running, 1, memory_order_relaxed);
 		atomic_store_explicit(&ci->ci_curlwp, ci->ci_idle, memory_order_relaxed);
 		cpus[index] = ci;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lwp.c - kernel threads: made, parked, woken, ended.
+ * lwp.c - kernel threads: made and ended, and what they rely on when they block.
  *
  * Blocking is two steps. A queue (sleepq.c, turnstile.c) puts the lwp among its waiters, under its
  * own lock; then the lwp parks. Whoever takes it off the queue unparks it, and as it is on one
@@ -12,6 +12,8 @@
  *	                                    takes A off the queue; unpark(A): A is not parked yet:
  *	                                    l_unparked = true
  *	park: l_unparked: not to sleep
+ *
+ * Both are in sched.c, under the run queue's lock.
  *
  * The end. lwp_exit() leaves the stack for good in sched_switch(); the reaper frees what is left
  * when l_running is 0. struct lwp itself is kept for another lwp and never freed (type-stable).
@@ -51,11 +53,10 @@ static void lwp_fill(struct lwp *l, const char *name, int flags, struct cpu *cpu
 	bool intr = port_intr_disable();
 
 	kstrlcpy(l->l_name, name, sizeof(l->l_name));
-	l->l_flags = (uint8_t)flags;
+	l->l_flags = (uint32_t)flags;
 	l->l_state = LWP_FREE;
 	l->l_stack_top = ((uintptr_t)l->l_stack + l->l_stack_size) & ~(uintptr_t)15;
 	atomic_init(&l->l_cpu, cpu != NULL ? cpu : cpu_lookup(0));
-	list_init(&l->l_runq);
 	list_init(&l->l_lent);
 	list_init(&l->l_waitq);
 	/* Last: who has l_lock next sees the rest, and may know of this lwp by a lock's word alone.
@@ -74,7 +75,7 @@ void lwp_init(struct lwp *l, struct cpu *ci, void *stack, size_t size)
 	l->l_stack = stack;
 	l->l_stack_size = size;
 	lwp_fill(l, "main", LWP_BOOT, ci, PRI_KERNEL);
-	l->l_state = LWP_ONPROC;
+	l->l_state = LWP_RUN;
 	atomic_init(&l->l_running, 1);
 	list_append(&lwp_all, &l->l_all);
 }
@@ -174,59 +175,6 @@ void lwp_main(void)
 }
 
 /* ---- Parked and woken ---- */
-
-void lwp_park(void)
-{
-	struct lwp *l = curlwp;
-	struct cpu *ci;
-	bool intr;
-
-	model_blocks(l->l_wmesg);
-	witness_sleep(l->l_wmesg);
-	KASSERT(!IPL_IS_HARD(spl_now()), "%s blocks at level %s on %s", l->l_name,
-	    spl_name(spl_now()), l->l_wmesg ? l->l_wmesg : "?");
-	KASSERT(l->l_nopreempt == 0, "%s blocks on %s with preemption disabled", l->l_name,
-	    l->l_wmesg ? l->l_wmesg : "?");
-	KASSERT(!(l->l_flags & LWP_IDLE), "the idle lwp blocks on %s", l->l_wmesg);
-	ithread_leaving(l);
-	intr = port_intr_disable();
-	ci = curcpu();
-	spin_lock(&ci->ci_rq_lock);
-	if (l->l_unparked) {
-		l->l_unparked = false;
-		spin_unlock(&ci->ci_rq_lock);
-		ithread_staying(l);
-	} else {
-		l->l_state = LWP_SLEEP;
-		sched_switch();
-	}
-	intr_return(intr);
-}
-
-void lwp_unpark(struct lwp *l)
-{
-	struct cpu *ci;
-	bool intr = port_intr_disable();
-
-	ci = sched_lock(l);
-	KASSERT(!l->l_unparked, "%s is woken twice", l->l_name);
-	if (l->l_state == LWP_SLEEP)
-		sched_enqueue(ci, l, false);
-	else
-		l->l_unparked = true;
-	spin_unlock(&ci->ci_rq_lock);
-	intr_return(intr);
-}
-
-void lwp_yield(void)
-{
-	bool intr;
-
-	KASSERT(spins_held() == 0, "%s yields with a spin mutex held", curlwp->l_name);
-	intr = port_intr_disable();
-	sched_yield();
-	intr_return(intr);
-}
 
 void preempt_disable(void)
 {
@@ -380,8 +328,13 @@ void lwp_each(void (*fn)(struct lwp *l, void *arg), void *arg)
 
 const char *lwp_state_name(const struct lwp *l)
 {
-	static const char *const name[] = {"free", "onproc", "run", "sleep", "zombie"};
+	static const char *const name[] = {"free", "run", "sleep", "zombie"};
+	const struct cpu *ci = atomic_load_explicit(&l->l_cpu, memory_order_relaxed);
 
+	if (ci != NULL && ci->ci_onproc == l)
+		return "onproc";
+	if (l->l_flags & LWP_IDLE)
+		return "run"; /* whenever nobody else is runnable */
 	if (l->l_state == LWP_FREE && l->l_handler != NULL)
 		return "active";
 	return l->l_state < sizeof(name) / sizeof(name[0]) ? name[l->l_state] : "?";

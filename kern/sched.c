@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sched.c - run queues, and the one place where lwps are switched.
+ * sched.c - run queues, the one place where lwps are switched, and how they park and are woken.
  *
  * Each CPU has a run queue: 64 priorities, a bit map, FIFO within a priority. An lwp belongs to the
  * CPU it last ran on (l_cpu) and is woken there; an idle CPU steals from the others what is not
  * bound. So there is no choice to make at a wakeup, and no lock of another CPU on the way but the
  * run queue's own.
  *
- * sched_switch() is called with the run queue locked and the lwp's new state set. It unlocks before
- * it changes stacks: nobody of this CPU can look in between, for interrupts are off, and a thief
- * leaves alone what still runs (l_running, which port_switch clears once the stack is left):
+ * All that are LWP_RUN are on the queue of their CPU, but the one chosen, ci_onproc: it runs, or is
+ * pinned beneath what does. So whether somebody is queued need not be noted anywhere.
+ *
+ * Whoever leaves does so in sched_leave(), its new state set and the run queue locked. That unlocks
+ * before it changes stacks: nobody of this CPU can look in between, for interrupts are off, and a
+ * thief leaves alone what still runs (l_running, which port_switch clears once the stack is left):
  *
  *	CPU 0 (lwp A goes to sleep)         CPU 1
  *	A->state = SLEEP; unlock
@@ -32,6 +35,15 @@
  * Whoever comes out of a switch has interrupts off and goes through ithread_exit(), for handlers
  * may be pending that the lwp before kept out by its level.
  *
+ * To yield to an equal, to park, and to wake are what is done most, and each is one function that
+ * saves no register but what its switch does: what is rare leaves it by a call of its own. A yield
+ * to an equal of the same kind only turns the queue round by one. Nobody is told then: those who
+ * wait are as many as before, so whoever idles has looked at them or been offered them, and the
+ * clock was asked for when the first of them came.
+ *
+ * A time slice is of one stay on the CPU: l_slice_of says of which, by l_switches. So who yields or
+ * sleeps has nothing to reset; who is preempted, and goes on with its slice, counts along.
+ *
  * Idle CPUs. One that idles declares itself in sched_idlers and then looks through the queues; who
  * leaves something in a queue looks at sched_idlers afterwards and wakes one (sched_offer()). The
  * thief that finds more than it takes wakes the next, so a crowd spreads over all that idle.
@@ -39,16 +51,20 @@
  * Contexts: interrupts off. Lock order: turnstile chain or sleep queue -> l_lock -> run queue. Two
  * run queues are held together by a thief only, which does not wait for the second.
  * Invariants: I7, I9 (an lwp is queued at l_pri, which sched_setpri() alone changes).
- * Not for: policy among user processes. Read lwp.c next.
+ * Not for: policy among user processes. Read lwp.c next: why each park has one unpark.
  */
 #include <ithaca/sched.h>
+
+#include "model.h"
 
 #include <ithaca/clock.h>
 #include <ithaca/hint.h>
 #include <ithaca/intr.h>
 #include <ithaca/ithread.h>
+#include <ithaca/lwp.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
+#include <ithaca/witness.h>
 
 #define SLICE_NS (10 * NS_PER_MS)
 
@@ -64,7 +80,7 @@ void sched_attach(struct cpu *ci)
 		list_init(&ci->ci_rq[i]);
 }
 
-struct cpu *sched_lock(struct lwp *l)
+static inline struct cpu *runq_lock(struct lwp *l)
 {
 	struct cpu *ci;
 
@@ -77,6 +93,11 @@ struct cpu *sched_lock(struct lwp *l)
 	}
 }
 
+struct cpu *sched_lock(struct lwp *l)
+{
+	return runq_lock(l);
+}
+
 /* ---- The queue itself; its lock is held. ---- */
 
 static inline void runq_count(struct cpu *ci, struct lwp *l, unsigned n)
@@ -87,34 +108,53 @@ static inline void runq_count(struct cpu *ci, struct lwp *l, unsigned n)
 		    memory_order_relaxed);
 }
 
+/* It is on its CPU's queue, that is locked: all that are runnable are, but the one chosen. */
+static inline bool runq_queued(const struct cpu *ci, const struct lwp *l)
+{
+	return l->l_state == LWP_RUN && l != ci->ci_onproc;
+}
+
 static inline void runq_insert(struct cpu *ci, struct lwp *l, bool head)
 {
-	struct list *queue = &ci->ci_rq[lwp_pri(l)];
+	size_t pri = lwp_pri(l); /* of a pointer's width, here and below: it is an index */
+	struct list *queue = &ci->ci_rq[pri];
 
-	KASSERT(!list_linked(&l->l_runq), "%s is on a run queue already", l->l_name);
 	list_insert_before(head ? queue->next : queue, &l->l_runq);
-	ci->ci_rq_map |= (uint64_t)1 << lwp_pri(l);
-	if (lwp_pri(l) > atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
-		atomic_store_explicit(&ci->ci_top_pri, lwp_pri(l), memory_order_relaxed);
+	ci->ci_rq_map |= (uint64_t)1 << pri;
+	if (pri > atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
+		atomic_store_explicit(&ci->ci_top_pri, (uint8_t)pri, memory_order_relaxed);
 	runq_count(ci, l, 1);
 }
 
 static inline void runq_remove(struct cpu *ci, struct lwp *l)
 {
-	list_remove(&l->l_runq);
+	size_t pri = lwp_pri(l);
+
+	list_unlink(&l->l_runq);
 	runq_count(ci, l, -1u);
-	if (!list_empty(&ci->ci_rq[lwp_pri(l)]))
+	if (!list_empty(&ci->ci_rq[pri]))
 		return;
-	ci->ci_rq_map ^= (uint64_t)1 << lwp_pri(l);
+	ci->ci_rq_map ^= (uint64_t)1 << pri;
 	atomic_store_explicit(&ci->ci_top_pri,
 	    ci->ci_rq_map == 0 ? 0 : (uint8_t)(63 ^ __builtin_clzll(ci->ci_rq_map)),
 	    memory_order_relaxed);
 }
 
+/* The first of a queue leaves it, and `l` comes to its end. The queue is found by the first: one
+ * load, where its address would be worked out a second time. */
+static inline void runq_rotate(struct lwp *first, struct lwp *l)
+{
+	struct list *queue = first->l_runq.prev;
+
+	queue->next = first->l_runq.next;
+	queue->next->prev = queue;
+	list_append(queue, &l->l_runq);
+}
+
 /* The best of the queue, taken out, or the idle lwp. */
 static struct lwp *runq_pick(struct cpu *ci)
 {
-	unsigned pri = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
+	size_t pri = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 	struct lwp *l;
 
 	if (pri == 0)
@@ -180,8 +220,26 @@ static void sched_notify(struct cpu *ci, struct lwp *l)
 		sched_offer(ci);
 }
 
+/* `l` was queued on `ci`: nobody but this CPU need know, and that is seen to. What is common of
+ * sched_notify(). */
+static inline bool sched_noticed(struct cpu *ci, const struct lwp *l)
+{
+	uint8_t pri = lwp_pri(l), theirs = lwp_pri(ci->ci_onproc);
+
+	if (pri >= theirs) {
+		if (unlikely(ci != curcpu()))
+			return false;
+		if (pri > theirs)
+			ci->ci_pending |= PENDING_RESCHED;
+		else if (unlikely(!ci->ci_slicing))
+			return false;
+	}
+	return (l->l_flags & LWP_BOUND) || (ci->ci_onproc == ci->ci_idle && sched_left(ci) <= 1);
+}
+
 void sched_enqueue(struct cpu *ci, struct lwp *l, bool head)
 {
+	KASSERT(l->l_state != LWP_RUN, "%s is runnable already", l->l_name);
 	l->l_state = LWP_RUN;
 	runq_insert(ci, l, head);
 	sched_notify(ci, l);
@@ -195,10 +253,22 @@ static void sched_lowered(struct cpu *ci, uint8_t pri)
 		slice_start(ci);
 }
 
+/* Who runs on `ci`, or is pinned there, does so at `pri` now, which is more than it was: one that
+ * was to preempt it may have become its equal. */
+static void sched_raised(struct cpu *ci, uint8_t pri)
+{
+	if (pri != atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed))
+		return;
+	if (ci == curcpu())
+		slice_start(ci);
+	else
+		cpu_poke(ci, IPI_RESCHED);
+}
+
 void sched_setpri(struct lwp *l, uint8_t pri)
 {
 	struct cpu *ci = sched_lock(l);
-	bool queued = l->l_state == LWP_RUN && list_linked(&l->l_runq);
+	bool queued = runq_queued(ci, l);
 	uint8_t before = lwp_pri(l);
 
 	if (queued)
@@ -206,8 +276,10 @@ void sched_setpri(struct lwp *l, uint8_t pri)
 	atomic_store_explicit(&l->l_pri, pri, memory_order_relaxed);
 	if (queued) {
 		runq_insert(ci, l, pri < before); /* one that was lent to gives way to nobody new */
-		if (pri > before)
+		if (pri > before || pri == lwp_pri(ci->ci_onproc))
 			sched_notify(ci, l);
+	} else if (pri > before && ci->ci_onproc == l) {
+		sched_raised(ci, pri);
 	} else if (pri < before && (ci->ci_onproc == l || lwp_oncpu(l))) {
 		/* Somebody may come before it now, or share the CPU with it as an equal. */
 		if (ci == curcpu())
@@ -222,28 +294,61 @@ void sched_setpri(struct lwp *l, uint8_t pri)
 
 /* `next`, which is on no queue, runs instead of `l`, which has been put where it belongs. The run
  * queue is locked; it is not when this returns, in the next life of `l`. */
-static inline void sched_run(struct cpu *ci, struct lwp *l, struct lwp *next)
+static inline void sched_leave(struct cpu *ci, struct lwp *l, struct lwp *next)
 {
-	if (likely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0)) {
-		slice_start(ci);
-		if (sched_left(ci) != 0)
-			sched_offer(ci);
-	}
 	spin_unlock(&ci->ci_rq_lock);
 	port_stat_add(&ci->ci_switches, 1);
 	port_stat_add(&next->l_switches, 1);
-	if (unlikely(ci->ci_acct))
-		acct_charge(ci, lwp_acct(ci, next));
 	port_switch(l, next);
 }
 
-/* It was chosen, off the queue: what runs. */
+/* The same, with times to be noted. Its parameters, and those of the next, stand in the order of
+ * port_switch(), so that they are where the short way has them. */
+static void __attribute__((noinline))
+sched_leave_acct(struct lwp *l, struct lwp *next, struct cpu *ci)
+{
+	acct_charge(ci, lwp_acct(ci, next));
+	sched_leave(ci, l, next);
+}
+
+/* The same, where others are to know of who is left. */
+static void __attribute__((noinline))
+sched_run_slow(struct lwp *l, struct lwp *next, struct cpu *ci)
+{
+	slice_start(ci);
+	if (sched_left(ci) != 0)
+		sched_offer(ci);
+	acct_charge(ci, lwp_acct(ci, next));
+	sched_leave(ci, l, next);
+}
+
+static inline void sched_run(struct cpu *ci, struct lwp *l, struct lwp *next)
+{
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != 0 &&
+	    (!ci->ci_slicing || sched_left(ci) != 0))
+		sched_run_slow(l, next, ci);
+	else if (unlikely(ci->ci_acct))
+		sched_leave_acct(l, next, ci);
+	else
+		sched_leave(ci, l, next);
+}
+
+/* It was taken off the queue, to run. */
 static inline void sched_chosen(struct cpu *ci, struct lwp *next)
 {
-	next->l_state = LWP_ONPROC;
 	/* Relaxed: only who acquires the 0 of port_switch() draws conclusions. */
 	atomic_store_explicit(&next->l_running, 1, memory_order_relaxed);
 	ci->ci_onproc = next;
+}
+
+/* An ordinary lwp that does not stay on the queue leaves. */
+static inline void sched_away(struct cpu *ci, struct lwp *l)
+{
+	struct lwp *next = runq_pick(ci);
+
+	l->l_expired = false;
+	sched_chosen(ci, next);
+	sched_run(ci, l, next);
 }
 
 void sched_switch(void)
@@ -255,13 +360,15 @@ void sched_switch(void)
 		sched_busy(ci);
 	if (l->l_pinned != NULL) {
 		next = ithread_divorce(ci, l);
+		next->l_slice_of++; /* that of one that was pinned goes on as well */
+
 		ci->ci_pending |= PENDING_RESCHED; /* it may be less than who is runnable */
 	} else {
 		next = runq_pick(ci);
 		sched_chosen(ci, next);
 	}
-	if (l->l_state != LWP_RUN || l->l_expired)
-		l->l_slice_ns = 0; /* else preempted: its slice goes on when it does */
+	if (l->l_state == LWP_RUN && next != l)
+		l->l_slice_of++; /* preempted: its slice goes on when it does */
 	l->l_expired = false;
 	if (next == l)
 		spin_unlock(&ci->ci_rq_lock);
@@ -302,6 +409,7 @@ void sched_preempt(void)
 uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 {
 	struct lwp *l = ci->ci_onproc; /* not an ithread that happens to be upon it */
+	uint64_t switches = atomic_load_explicit(&l->l_switches, memory_order_relaxed);
 	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
 
 	ci->ci_slicing = top != 0 && l != ci->ci_idle;
@@ -309,57 +417,156 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns)
 		return UINT64_MAX;
 	if (l->l_level != IPL_NONE || top < lwp_pri(l))
 		return now_ns + SLICE_NS; /* an interrupt's thread has no slice */
-	if (l->l_slice_ns > now_ns)
-		return l->l_slice_ns;
-	if (l->l_slice_ns == 0) { /* the first look at it since its slice began */
+	if (l->l_slice_ns == 0 || l->l_slice_of != switches) { /* the first look in this slice */
+		l->l_slice_of = switches;
 		l->l_slice_ns = now_ns + SLICE_NS;
 		return l->l_slice_ns;
 	}
+	if (l->l_slice_ns > now_ns)
+		return l->l_slice_ns;
 	l->l_slice_ns = 0;
 	l->l_expired = true;
 	ci->ci_pending |= PENDING_RESCHED; /* ithread_exit() does the rest */
 	return now_ns + SLICE_NS;
 }
 
-/* An equal waits, and `l` is an ordinary lwp: the first of the queue out, `l` to its end. Neither
- * the map nor the best priority changes. The queue is locked. */
-static inline struct lwp *runq_rotate(struct cpu *ci, struct lwp *l, unsigned pri)
-{
-	struct list *queue = &ci->ci_rq[pri];
-	struct lwp *next = container_of(queue->next, struct lwp, l_runq);
-
-	list_remove(&next->l_runq);
-	list_insert_before(queue, &l->l_runq);
-	if (unlikely((l->l_flags ^ next->l_flags) & LWP_BOUND)) {
-		runq_count(ci, next, -1u);
-		runq_count(ci, l, 1);
-	}
-	return next;
-}
-
 void sched_yield(void)
 {
-	struct lwp *l = curlwp, *next;
+	struct lwp *l = curlwp;
 	struct cpu *ci = curcpu();
-	unsigned pri = lwp_pri(l);
 
-	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < pri ||
+	if (atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) < lwp_pri(l) ||
 	    !sched_preemptible(l) || l == ci->ci_idle)
 		return;
 	ithread_leaving(l);
 	spin_lock(&ci->ci_rq_lock);
 	l->l_state = LWP_RUN;
 	l->l_slice_ns = 0; /* given up */
-	if (unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != lwp_pri(l) ||
-		l->l_pinned != NULL)) {
-		runq_insert(ci, l, false);
-		sched_switch();
-		return;
+	runq_insert(ci, l, false);
+	sched_switch();
+}
+
+/* ---- Parked, woken, and making room: the short ways, by themselves ---- */
+
+/* curlwp has come out of a switch; interrupts were on before. */
+static inline void sched_back(void)
+{
+	if (unlikely(port_pending()))
+		ithread_exit();
+	port_intr_enable();
+}
+
+void lwp_park(void)
+{
+	struct lwp *l = curlwp;
+	struct cpu *ci;
+	bool intr;
+
+	model_blocks(l->l_wmesg);
+	witness_sleep(l->l_wmesg);
+	KASSERT(!IPL_IS_HARD(spl_now()), "%s blocks at level %s on %s", l->l_name,
+	    spl_name(spl_now()), l->l_wmesg ? l->l_wmesg : "?");
+	KASSERT(l->l_nopreempt == 0, "%s blocks on %s with preemption disabled", l->l_name,
+	    l->l_wmesg ? l->l_wmesg : "?");
+	KASSERT(!(l->l_flags & LWP_IDLE), "the idle lwp blocks on %s", l->l_wmesg);
+	ithread_leaving(l);
+	intr = port_intr_disable();
+	ci = curcpu();
+	spin_lock(&ci->ci_rq_lock);
+	if (l->l_unparked) {
+		l->l_unparked = false;
+		spin_unlock(&ci->ci_rq_lock);
+		ithread_staying(l);
+	} else {
+		l->l_state = LWP_SLEEP;
+		if (likely(l->l_pinned == NULL))
+			sched_away(ci, l);
+		else
+			sched_switch();
 	}
-	next = runq_rotate(ci, l, lwp_pri(l));
+	if (likely(intr))
+		sched_back();
+}
+
+/* `l` was queued, and others are to know; the end of lwp_unpark(). */
+static void __attribute__((noinline)) unpark_told(struct cpu *ci, struct lwp *l, bool intr)
+{
+	sched_notify(ci, l);
+	spin_unlock(&ci->ci_rq_lock);
+	intr_return(intr);
+}
+
+void lwp_unpark(struct lwp *l)
+{
+	bool intr = port_intr_disable();
+	struct cpu *ci = runq_lock(l);
+
+	KASSERT(!l->l_unparked, "%s is woken twice", l->l_name);
+	if (likely(l->l_state == LWP_SLEEP)) {
+		l->l_state = LWP_RUN;
+		runq_insert(ci, l, false);
+		if (unlikely(!sched_noticed(ci, l))) {
+			unpark_told(ci, l, intr);
+			return;
+		}
+	} else {
+		l->l_unparked = true;
+	}
+	spin_unlock(&ci->ci_rq_lock);
+	if (likely(intr))
+		sched_back();
+}
+
+/*
+ * The first of the queue out, curlwp to its end: neither map, best priority nor the number of those
+ * that may be stolen change, so there is nothing to tell anybody, and the clock was asked for when
+ * the other was queued. With l_gate 0 it is nobody's ithread, and may be preempted; so if its slice
+ * was over it has been, unless the equal for whom it was had gone. Such a l_expired stays: it costs
+ * the start of another slice, once.
+ */
+static inline bool yield_to_equal(struct cpu *ci, struct lwp *l, size_t pri)
+{
+	struct lwp *next = container_of(ci->ci_rq[pri].next, struct lwp, l_runq);
+
+	if (unlikely(((l->l_flags ^ next->l_flags) | l->l_gate) != 0))
+		return false;
+	KASSERT(l->l_pinned == NULL, "%s is attached, at no level", l->l_name);
+	runq_rotate(next, l);
 	sched_chosen(ci, next);
-	l->l_expired = false;
-	sched_run(ci, l, next);
+	if (unlikely(ci->ci_acct))
+		sched_leave_acct(l, next, ci);
+	else
+		sched_leave(ci, l, next);
+	return true;
+}
+
+/* Whatever else curlwp may be, or may find; the queue is locked. */
+static void __attribute__((noinline)) yield_any(void)
+{
+	spin_unlock(&curcpu()->ci_rq_lock);
+	sched_yield();
+}
+
+void lwp_yield(void)
+{
+	struct lwp *l = curlwp;
+	struct cpu *ci;
+	size_t pri;
+
+	KASSERT(spins_held() == 0, "%s yields with a spin mutex held", l->l_name);
+	KASSERT(port_intr_enabled(), "%s yields with interrupts off", l->l_name);
+	KASSERT(!(l->l_flags & LWP_IDLE), "the idle lwp yields");
+	port_intr_off();
+	ci = curcpu();
+	if (unlikely(!spin_trylock(&ci->ci_rq_lock))) {
+		sched_yield(); /* waits for the lock */
+	} else {
+		pri = lwp_pri(l);
+		if (unlikely(atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) != pri) ||
+		    !likely(yield_to_equal(ci, l, pri)))
+			yield_any();
+	}
+	sched_back();
 }
 
 void sched_poked(struct cpu *ci)

@@ -111,6 +111,7 @@ struct cpu {
 
 _Static_assert(offsetof(struct cpu, ci_self) == 0, "ports rely on it");
 _Static_assert(offsetof(struct cpu, ci_curlwp) == 8, "ports rely on it");
+_Static_assert(offsetof(struct cpu, ci_pending) == 16, "ports rely on it");
 
 /* cpu_spins - spin mutexes held on a CPU, but for those of mutex_filter_enter(). Exact on its own,
  * interrupts off; else a hint. spins_held - by curlwp or the interrupt upon it. Any context. */

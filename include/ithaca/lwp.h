@@ -38,11 +38,10 @@ struct turnstile;
 #define LWP_NAME_MAX 24
 
 enum lwp_state {
-	LWP_FREE,   /* an ithread or softint lwp waiting for work, or unused memory */
-	LWP_ONPROC, /* running, or pinned beneath one that does */
-	LWP_RUN,    /* on a run queue */
-	LWP_SLEEP,  /* parked */
-	LWP_ZOMBIE  /* exited */
+	LWP_FREE,  /* an ithread or softint lwp waiting for work, an idle lwp, or unused memory */
+	LWP_RUN,   /* on its CPU's run queue; or its ci_onproc: runs, or pinned beneath who does */
+	LWP_SLEEP, /* parked */
+	LWP_ZOMBIE /* exited */
 };
 
 #define LWP_BOUND 0x01    /* never moves to another CPU */
@@ -58,9 +57,10 @@ enum lwp_state {
  * (c) the turnstile chain's lock; (~) atomic. Locks in order: c, l, q.
  */
 struct lwp {
-	uintptr_t l_sp;            /* (i) where port_switch left off; offset 0 */
-	uintptr_t l_stack_top;     /* (a) first address past the stack; offset 8 */
-	_Atomic uint8_t l_running; /* (~) on a CPU's stack still; pairs in port_switch; offset 16 */
+	struct list l_runq;        /* (q) entry of the run queue; first, so that it is the lwp */
+	uintptr_t l_sp;            /* (i) where port_switch left off; offset 16 */
+	uintptr_t l_stack_top;     /* (a) first address past the stack; offset 24 */
+	_Atomic uint8_t l_running; /* (~) on a CPU's stack still; pairs in port_switch; offset 32 */
 	uint8_t l_settles;         /* (o) ithread: RUN_SETTLES of the run that it is in */
 	union {
 		struct {
@@ -86,10 +86,10 @@ struct lwp {
 	bool l_unparked;       /* (q) lwp_unpark() came before lwp_park() */
 	_Atomic uint8_t l_pri; /* (~) what it runs at; written under l+q; read by lwp_pri() */
 	uint8_t l_basepri;     /* (l) its own */
-	uint8_t l_flags;       /* (a) */
 	uint8_t l_wait_kind;   /* (c) how it waits in a turnstile: TS_* */
-	struct list l_runq;    /* (q) entry of the run queue */
-	uint64_t l_slice_ns;   /* (i) when its time slice ends */
+	uint32_t l_flags;      /* (a) LWP_* */
+	uint64_t l_slice_ns;   /* (i) when its time slice ends; 0: it has not begun */
+	uint64_t l_slice_of;   /* (i) l_switches in that slice: with another, it is of the past */
 
 	struct list l_lent;            /* (l) turnstiles whose waiters this lwp keeps waiting */
 	struct turnstile *l_turnstile; /* (o) the one it gives when it blocks first; else (c) */
@@ -110,6 +110,11 @@ struct lwp {
 	struct list l_all;            /* the lwp list's lock */
 	struct witness_lwp l_witness; /* (o) what it holds; nothing in a release build */
 };
+
+_Static_assert(sizeof(uintptr_t) != 8 ||
+	(offsetof(struct lwp, l_sp) == 16 && offsetof(struct lwp, l_stack_top) == 24 &&
+	    offsetof(struct lwp, l_running) == 32),
+    "ports rely on it");
 
 /*
  * lwp_create - a new lwp that runs fn(arg) and exits when fn returns. `pri` is PRI_MIN to PRI_MAX;
@@ -137,7 +142,8 @@ void lwp_unpark(struct lwp *l);
  * once interrupts are on. */
 void lwp_setpri(struct lwp *l, int pri);
 
-/* lwp_yield - let others of the same priority run. Thread context. */
+/* lwp_yield - let others of the same priority run. Thread context, interrupts on, no spin mutex
+ * held (asserted). */
 void lwp_yield(void);
 
 /* preempt_disable, preempt_enable - stay on this CPU and hold off other lwps and ithreads, nesting.

@@ -30,6 +30,10 @@ static inline struct cpu *curcpu(void);
 #define curlwp port_curlwp()
 static inline struct lwp *port_curlwp(void);
 
+/* port_pending - curcpu()->ci_pending != 0, in as few instructions as can be. Interrupts off. A
+ * compiler barrier. */
+static inline bool port_pending(void);
+
 /* ---- Interrupts of this CPU ---- */
 
 /* port_intr_disable - interrupts off; returns whether they were on. A compiler barrier. */

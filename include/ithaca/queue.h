@@ -64,11 +64,18 @@ static inline void list_prepend(struct list *head, struct list *e)
 	list_insert_before(head->next, e);
 }
 
-/* list_remove - take `e` off its list; nothing happens if it is on none. */
-static inline void list_remove(struct list *e)
+/* list_unlink - take `e`, which is on a list, off it. `e` itself is left as it is, so list_linked()
+ * is not to be asked about it. */
+static inline void list_unlink(struct list *e)
 {
 	e->prev->next = e->next;
 	e->next->prev = e->prev;
+}
+
+/* list_remove - take `e` off its list; nothing happens if it is on none. */
+static inline void list_remove(struct list *e)
+{
+	list_unlink(e);
 	list_init(e);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sched.h - run queues and the switch. For lwp.c, ithread.c and cpu.c; the essay is in
- * kern/sched.c.
+ * sched.h - run queues and the switch. For lwp.c, ithread.c and cpu.c; lwp_park(), lwp_unpark() and
+ * lwp_yield() of lwp.h are sched.c's too. The essay is in kern/sched.c.
  */
 #ifndef ITHACA_SCHED_H
 #define ITHACA_SCHED_H

@@ -27,7 +27,8 @@ static inline void spin_init(struct spin *s)
 /* spin_trylock - take it if it is free. Interrupts off. Never waits. */
 static inline bool spin_trylock(struct spin *s)
 {
-	return atomic_exchange_explicit(&s->s_held, 1, memory_order_acquire) == 0;
+	/* Of a bit, which some machines set and test in one instruction. */
+	return (atomic_fetch_or_explicit(&s->s_held, 1, memory_order_acquire) & 1) == 0;
 }
 
 /* spin_lock - take it, waiting in place. Interrupts off; not for one that this CPU holds. */

@@ -411,6 +411,11 @@ struct lwp *sim_curlwp(void)
 	return atomic_load_explicit(&sim_cpu->ci_curlwp, memory_order_relaxed);
 }
 
+bool sim_pending(void)
+{
+	return sim_cpu->ci_pending != 0;
+}
+
 bool sim_intr_disable(void)
 {
 	bool was;

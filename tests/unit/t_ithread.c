@@ -54,7 +54,7 @@ static void hook_pinned(struct tdev *td)
 	(void)td;
 	CHECK(curlwp->l_flags & LWP_ITHREAD);
 	CHECK(curlwp->l_pinned == interrupted);
-	CHECK_EQ(interrupted->l_state, LWP_ONPROC);
+	CHECK_EQ(interrupted->l_state, LWP_RUN);
 	CHECK_EQ(counts().active, 1);
 }
 

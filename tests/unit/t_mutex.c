@@ -340,7 +340,7 @@ SIM_TEST(spins_while_owner_runs, 3, 0)
 	for (unsigned i = 0; i < 1000; i++)
 		port_pause();
 	CHECK(cpu_lookup(2)->ci_curlwp == wanter);
-	CHECK_EQ(wanter->l_state, LWP_ONPROC);
+	CHECK_EQ(wanter->l_state, LWP_RUN);
 	CHECK_EQ(total, 0);
 	stop = true;
 	lwp_join(wanter);

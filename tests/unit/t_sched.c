@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <ithaca/callout.h>
 #include <ithaca/clock.h>
 #include <ithaca/cpu.h>
 #include <ithaca/lwp.h>
@@ -109,6 +110,182 @@ SIM_TEST(slices_are_fair, 1, 0)
 	CHECK(took[0] + took[1] > 180 * NS_PER_MS);
 	CHECK(took[0] > 80 * NS_PER_MS);
 	CHECK(took[1] > 80 * NS_PER_MS);
+}
+
+/* Two that never yield, for 300 ms in which `wakes` comes between every 3 ms. */
+static void share_with(void (*wakes)(void *))
+{
+	static struct callout c;
+	struct lwp *l[2];
+
+	took[0] = took[1] = 0;
+	stop = false;
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_EQ(lwp_create("burn", 10, NULL, LWP_JOINABLE, burn, &took[i], &l[i]), 0);
+	callout_init(&c);
+	callout_setfunc(&c, wakes, NULL);
+	callout_schedule_periodic(&c, 3 * NS_PER_MS);
+	lwp_sleep_ns(300 * NS_PER_MS);
+	stop = true;
+	callout_halt(&c, NULL);
+	callout_destroy(&c);
+	lwp_join(l[0]);
+	lwp_join(l[1]);
+	CHECK(took[0] > 100 * NS_PER_MS);
+	CHECK(took[1] > 100 * NS_PER_MS);
+}
+
+static struct lwp *guest;
+
+static void wake_guest(void *arg)
+{
+	(void)arg;
+	sleepq_wake(&guest, 1);
+}
+
+static void be_guest(void *arg)
+{
+	(void)arg;
+	while (!stop)
+		sleepq_wait(&guest, "guest", SLEEP_FOREVER, sleepq_lock(&guest));
+}
+
+/* Who is preempted by one more urgent goes on with its slice: it does not begin anew. */
+SIM_TEST(slice_outlives_a_preemption, 1, 0)
+{
+	guest = make("guest", 20, NULL, be_guest);
+	share_with(wake_guest);
+	wake_guest(NULL);
+	lwp_join(guest);
+}
+
+static void sleep_a_little(void *arg)
+{
+	(void)arg;
+	lwp_sleep_ns(NS_PER_MS / 10);
+}
+
+/* Nor does that of one upon whom a softint blocks, which is divorced from it. */
+SIM_TEST(slice_outlives_a_divorce, 1, 0)
+{
+	uint64_t before = atomic_load(&curcpu()->ci_divorces);
+
+	share_with(sleep_a_little);
+	CHECK(atomic_load(&curcpu()->ci_divorces) > before + 50);
+}
+
+static void burn_and_yield(void *arg)
+{
+	uint64_t switches, end;
+
+	switches = atomic_load(&curlwp->l_switches);
+	for (unsigned i = 0; i < 30; i++) {
+		for (end = clock_ns() + 3 * NS_PER_MS; clock_ns() < end;)
+			port_pause();
+		lwp_yield();
+	}
+	*(uint64_t *)arg = atomic_load(&curlwp->l_switches) - switches;
+}
+
+/* Each stay on the CPU begins a slice: who yields long before its end is not preempted. */
+SIM_TEST(slice_is_of_one_stay, 1, 0)
+{
+	uint64_t switched[2] = {0, 0};
+	struct lwp *l[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_EQ(lwp_create("polite", 10, NULL, LWP_JOINABLE, burn_and_yield, &switched[i],
+			     &l[i]),
+		    0);
+	lwp_join(l[0]);
+	lwp_join(l[1]);
+	CHECK_EQ(switched[0], 30);
+	CHECK_EQ(switched[1], 30);
+}
+
+/* With preemption disabled one that is more urgent has come; now it is an equal, and gets its share
+ * of the CPU from who does not yield, in time. */
+static void make_equal(struct lwp *(*equal)(struct lwp *l))
+{
+	struct lwp *l;
+	uint64_t t;
+
+	lwp_sleep_ns(50 * NS_PER_MS); /* no slice is under way */
+	t = clock_ns();
+	preempt_disable();
+	l = equal(make("e", 12, NULL, note));
+	preempt_enable();
+	CHECK_EQ(norder, 0);
+	while (norder == 0 && clock_ns() - t < 100 * NS_PER_MS)
+		port_pause();
+	CHECK(clock_ns() - t < 21 * NS_PER_MS);
+	lwp_join(l);
+}
+
+static struct lwp *lower_it(struct lwp *l)
+{
+	lwp_setpri(l, 10);
+	return l;
+}
+
+static struct lwp *raise_self(struct lwp *l)
+{
+	lwp_setpri(curlwp, 12);
+	return l;
+}
+
+static void is_joined_by_lowered(void *arg)
+{
+	(void)arg;
+	make_equal(lower_it);
+}
+
+static void is_joined_when_raised(void *arg)
+{
+	(void)arg;
+	make_equal(raise_self);
+}
+
+SIM_TEST(slice_of_one_lowered_to_an_equal, 1, 0)
+{
+	lwp_join(make("l", 10, NULL, is_joined_by_lowered));
+}
+
+SIM_TEST(slice_of_one_raised_to_an_equal, 1, 0)
+{
+	lwp_join(make("r", 10, NULL, is_joined_when_raised));
+}
+
+static void stay_and_yield(void *arg)
+{
+	int s = splraise(IPL_BIO);
+
+	lwp_yield();
+	splx(s);
+	CHECK_EQ(norder, 0);
+	preempt_disable();
+	lwp_yield();
+	preempt_enable();
+	CHECK_EQ(norder, 0);
+	lwp_yield();
+	CHECK_EQ(norder, 1);
+	note(arg);
+}
+
+/* Neither who raised its level nor who disabled preemption is made to leave by its own yield. */
+SIM_TEST(yield_of_who_stays, 1, 0)
+{
+	struct lwp *stays = make("s", 10, NULL, stay_and_yield), *l = make("y", 10, NULL, note);
+
+	lwp_join(stays);
+	lwp_join(l);
+	CHECK_STR(order, "ys");
+}
+
+SIM_PANIC(yield_with_interrupts_off, 1, "yields with interrupts off")
+{
+	port_intr_off();
+	lwp_yield();
 }
 
 /* A woken one that is more urgent runs at once, in the midst of a slice. */

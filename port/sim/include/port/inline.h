@@ -9,6 +9,7 @@
 /* Calls, so that the two loads of curlwp are one step: the core's own accesses are instrumented. */
 struct cpu *sim_curcpu(void);
 struct lwp *sim_curlwp(void);
+bool sim_pending(void);
 bool sim_intr_disable(void);
 void sim_intr_enable(void);
 bool sim_intr_enabled(void);
@@ -25,6 +26,11 @@ static inline struct cpu *curcpu(void)
 static inline struct lwp *port_curlwp(void)
 {
 	return sim_curlwp();
+}
+
+static inline bool port_pending(void)
+{
+	return sim_pending();
 }
 
 static inline bool port_intr_disable(void)

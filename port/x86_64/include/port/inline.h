@@ -37,6 +37,14 @@ static inline struct lwp *port_curlwp(void)
 	return l;
 }
 
+static inline bool port_pending(void)
+{
+	bool pends;
+
+	__asm__ volatile("cmpl $0, %%gs:16" : "=@ccne"(pends) : : "memory");
+	return pends;
+}
+
 static inline bool port_intr_disable(void)
 {
 	uint32_t flags; /* the upper half is of no use */
