@@ -18,6 +18,9 @@
  *
  * And one that lwIP would answer wrongly: a SYN for a connection in TIME_WAIT, see core.c.
  *
+ * And its timer for windows that are shut goes on when what waited for one has been acknowledged
+ * after all, as it may be once it was sent again: a fourth assertion. net_tcp_tmr() stops it.
+ *
  * Contexts: thread, the core lock held. No locks. Not for: lwIP's timers (timers.c) and memory
  * (glue.c). Read next: core.c, where net_tcp_again() is; tests/fuzz/f_lwip.c, which found them.
  */
@@ -68,4 +71,12 @@ signed char net_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *hdr, unsigned s
 	if (pcb->snd_wnd_max < 2)
 		pcb->snd_wnd_max = 2 * (tcpwnd_size_t)pcb->mss;
 	return ERR_OK;
+}
+
+void net_tcp_tmr(void)
+{
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+		if (pcb->unsent == NULL)
+			pcb->persist_backoff = 0;
+	tcp_tmr();
 }

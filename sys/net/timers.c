@@ -54,7 +54,7 @@ static struct timer {
 
 static void tcp_times(void)
 {
-	tcp_tmr();
+	net_tcp_tmr();
 	net_relieve();
 }
 

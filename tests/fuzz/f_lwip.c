@@ -371,8 +371,9 @@ static void machine_make(void)
 
 static void time_passes(void)
 {
-	static void (*const timers[])(void) = {tcp_tmr, ip_reass_tmr, etharp_tmr, dhcp_coarse_tmr,
-	    dhcp_fine_tmr, igmp_tmr, dns_tmr, nd6_tmr, ip6_reass_tmr, mld6_tmr, dhcp6_tmr};
+	static void (*const timers[])(void) = {net_tcp_tmr, ip_reass_tmr, etharp_tmr,
+	    dhcp_coarse_tmr, dhcp_fine_tmr, igmp_tmr, dns_tmr, nd6_tmr, ip6_reass_tmr, mld6_tmr,
+	    dhcp6_tmr};
 
 	now_ms += TCP_TMR_INTERVAL;
 	for (unsigned i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)

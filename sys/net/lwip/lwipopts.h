@@ -121,6 +121,7 @@ struct pbuf;
 signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr);
 signed char net_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *hdr, unsigned short *optlen,
     const void *rest, struct pbuf *p);
+void net_tcp_tmr(void); /* instead of tcp_tmr() */
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                             \
 	net_tcp_segment(pcb, hdr, &(optlen), opt2, p)
 
