@@ -19,6 +19,11 @@ static inline struct lwp *port_curlwp(void)
 	return NULL;
 }
 
+static inline bool port_pending(void)
+{
+	return false;
+}
+
 static inline bool port_intr_disable(void)
 {
 	bool on = host_intr_on;
