@@ -10,9 +10,13 @@
  *	START_CALLED -> START_HERE <-------- says so (release), spins on its own spare stack
  *	trampoline unmapped
  *	cpu_attach(): number, idle lwp
- *	START_GO (release) ----------------> flushes its TLB; vectors; ci_idle's stack
+ *	START_GO (release) ----------------> vectors; ci_idle's stack
  *	waits for START_RUNS <-------------- says so, cpu_main(),
  *	and until cpu_count() has it <------ which counts it
+ *	cpu_call() ------------------------> flushes its TLB
+ *
+ * The flush comes last because what is unmapped while it is not counted is not told to it
+ * (sys/mem/vmap.c): the trampoline, and whatever another lwp gave back meanwhile.
  *
  * If it does not come within a second, or cannot be attached, INIT puts it back to waiting for a
  * SIPI, where it cannot wake up later in the middle of the next CPU's trampoline.
@@ -83,7 +87,6 @@ void x86_ap_main(struct x86_cpu *xc)
 	/* Pairs with start_set(START_GO) of the CPU that starts this one. */
 	while (atomic_load_explicit(&xc->xc_start, memory_order_acquire) != START_GO)
 		port_pause();
-	machine_tlb_flush(NULL); /* the trampoline's mapping */
 	x86_vector_cpu_up(&xc->xc_cpu);
 	xc->xc_cpu.ci_curlwp = xc->xc_cpu.ci_idle;
 	start_set(xc, START_RUNS);
@@ -184,6 +187,7 @@ static int cpu_start(uint32_t hwid)
 	start_set(xc, START_GO);
 	if (!start_wait(xc, START_RUNS, START_WAIT_NS))
 		panic("cpu %u was here and is not any more", xc->xc_cpu.ci_index);
+	cpu_call(&xc->xc_cpu, machine_tlb_flush, NULL);
 	return 0;
 }
 
