@@ -38,6 +38,7 @@
 #define CAP_SIZE 12u
 #define CAP_MULTIPLIER 16u /* of the notify window */
 #define CAP_LEN_MIN 16u
+#define CAP_LEN_NOTIFY (CAP_MULTIPLIER + 4)
 
 enum { COMMON, NOTIFY, ISR, DEVICE };
 
@@ -156,20 +157,24 @@ uint32_t virtio_config32(struct virtio *vi, unsigned at)
 static int window_take(struct virtio *vi, unsigned cap)
 {
 	struct pci_dev *pd = vi->vi_pci;
-	unsigned type = pci_read8(pd, cap + CAP_TYPE), bar = pci_read8(pd, cap + CAP_BAR);
+	unsigned type = pci_read8(pd, cap + CAP_TYPE), bar;
+	unsigned cap_len = type == NOTIFY + 1 ? CAP_LEN_NOTIFY : CAP_LEN_MIN;
 	uint32_t offset, len;
 	struct virtio_window *vw;
 	int error;
 
 	/* Type 5 and above are not for us; nor is a BAR above 5 (4.1.4.1: ignore it). */
-	if (type < 1 || type > VIRTIO_WINDOWS || bar >= PCI_BARS)
+	if (type < 1 || type > VIRTIO_WINDOWS || cap + cap_len > PCI_CONFIG_SIZE)
+		return 0;
+	bar = pci_read8(pd, cap + CAP_BAR);
+	if (bar >= PCI_BARS)
 		return 0;
 	vw = &vi->vi_window[type - 1];
 	offset = pci_read32(pd, cap + CAP_OFFSET);
 	len = pci_read32(pd, cap + CAP_SIZE);
 	if (vw->vw_regs != NULL || pd->pd_bar[bar].pb_io)
 		return 0;
-	if (pci_read8(pd, cap + CAP_LEN) < CAP_LEN_MIN || len < windows[type - 1].min || len == 0 ||
+	if (pci_read8(pd, cap + CAP_LEN) < cap_len || len < windows[type - 1].min || len == 0 ||
 	    (offset & 3) != 0 || (uint64_t)offset + len > pd->pd_bar[bar].pb_size) {
 		kprintf("virtio at %s: %s registers, 0x%x bytes at 0x%x of BAR %u: not to be "
 			"believed\n",
@@ -194,10 +199,8 @@ int virtio_map(struct virtio *vi, struct pci_dev *pd)
 	int error = 0;
 
 	*vi = (struct virtio){.vi_pci = pd};
-	while (error == 0 && (cap = pci_cap_next(pd, CAP_VENDOR, cap, true)) != 0) {
-		if (cap + CAP_MULTIPLIER + 4 <= PCI_CONFIG_SIZE)
-			error = window_take(vi, cap);
-	}
+	while (error == 0 && (cap = pci_cap_next(pd, CAP_VENDOR, cap, true)) != 0)
+		error = window_take(vi, cap);
 	for (unsigned i = 0; i < VIRTIO_WINDOWS && error == 0; i++) {
 		if (windows[i].min == 0 || vi->vi_window[i].vw_regs != NULL)
 			continue;
