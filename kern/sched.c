@@ -528,6 +528,7 @@ static inline bool yield_to_equal(struct cpu *ci, struct lwp *l, size_t pri)
 {
 	struct lwp *next = container_of(ci->ci_rq[pri].next, struct lwp, l_runq);
 
+	KASSERT(!list_empty(&ci->ci_rq[pri]), "nobody waits beside %s", l->l_name);
 	if (unlikely(((l->l_flags ^ next->l_flags) | l->l_gate) != 0))
 		return false;
 	KASSERT(l->l_pinned == NULL, "%s is attached, at no level", l->l_name);

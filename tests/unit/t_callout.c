@@ -81,6 +81,27 @@ SIM_TEST(in_order_of_time, 1, 0)
 		CHECK_EQ(p[i].p_runs, i + 1);
 }
 
+/* A function that takes long, and then all slots that were meanwhile due are cleared, on each level
+ * of the wheel, none before its time. */
+SIM_TEST(late_by_many_slots, 1, 0)
+{
+	static struct probe slow, p[MANY];
+	unsigned i;
+
+	probe_init(&slow);
+	slow.p_work_ns = MANY * 5 * NS_PER_MS;
+	probe_arm(&slow, NS_PER_MS);
+	for (i = 0; i < MANY; i++) {
+		probe_init(&p[i]);
+		callout_setfunc(&p[i].p_callout, order_run, &p[i]);
+		callout_schedule(&p[i].p_callout, (i + 1) * 10 * NS_PER_MS);
+	}
+	lwp_sleep_ns((MANY + 10) * 10 * NS_PER_MS);
+	CHECK_EQ(slow.p_runs, 1);
+	for (i = 0; i < MANY; i++)
+		CHECK_EQ(p[i].p_runs, i + 1);
+}
+
 #define CROWD 3000
 
 SIM_TEST(crowd_at_one_time, 1, 0)
