@@ -10,8 +10,9 @@
  * Out: each piece of a pbuf chain becomes a segment for the card, and the chain is referred to
  * until the card reports it sent. lwIP leaves a segment alone that is so referred to (it sends it
  * again later). A frame that the full ring refuses is put aside in order, up to WAIT_MAX frames;
- * the next run of any of the card's handlers sends what it can of them. A frame of more pieces than
- * a card takes is copied into buffers. Sums that the card makes are left to it (sums.c).
+ * the next run of any of the card's handlers sends what it can of them, and who takes the card down
+ * loses them. A frame of more pieces than a card takes is copied into buffers. Sums that the card
+ * makes are left to it (sums.c).
  *
  * The queue to send by is the one whose handler runs, so that answers leave where the question came
  * in and each flow stays in order; from other lwps it is that of their CPU.
@@ -322,7 +323,9 @@ static void card_input(struct nic *nic, struct nic_buf *nb)
 		pbuf_free(p);
 }
 
-/* card_sent - also from no_down(), without the lock and when the interface has gone. */
+/* card_sent - also from no_down(), without the lock and when the interface has gone. No handler
+ * runs then that would send what was put aside, and none may when the card is up again: it is
+ * offered here, to a card that refuses all, and lost like what was in the ring. */
 static void card_sent(struct nic *nic, void *cookie)
 {
 	bool locked = net_locked();
@@ -334,6 +337,8 @@ static void card_sent(struct nic *nic, void *cookie)
 	if (ca != NULL)
 		ca->ca_stats.cs_flying--;
 	pbuf_free(cookie);
+	if (!locked && ca != NULL)
+		send_waiting(ca);
 	if (!locked)
 		net_exit();
 }

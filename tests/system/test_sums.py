@@ -196,3 +196,29 @@ def test_mtu_and_its_limits(ends):
     peer.mtu = 9000
     pings_and_datagrams(peer, (1, 8952))
     assert m.poweroff() == 0
+
+
+def test_what_was_put_aside_is_not_in_the_way(steady):
+    """A card that does not send for a while is taken down and up again: what waited for room in its
+    ring is lost with what was in it, and what is sent then leaves, though nothing ever comes in."""
+    card = Virtio()
+    try:
+        m = steady(cpus=1, edu=0, args=card.args)
+        m.ok('ifconfig vtnet0 dhcp off; ifconfig vtnet0 10.77.0.2/24')
+        peer = packets.Peer(card.send, card.take, MAC)
+        peer.send(peer.udp(4, ECHO, b'who are you?'))
+        peer.take(UDP)                  # it knows where we are from here on
+        card.card.hold = True
+        for n in range(400):
+            peer.send(peer.udp(4, ECHO, bytes(n)))
+        wait_for(lambda: int(re.search(r'(\d+) were put aside',
+                                       m.ok('ifconfig -v vtnet0'))[1]) > 100)
+        m.ok('ifconfig vtnet0 mtu 1400')
+        assert '0 in flight' in m.ok('ifconfig -v vtnet0')
+        card.card.forget()
+        card.card.hold = False
+        assert 'no answer' in m.cmd('ping -c 1 -w 100 10.77.0.1')
+        peer.take(ICMP)
+        assert m.poweroff() == 0
+    finally:
+        card.close()
