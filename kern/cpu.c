@@ -50,7 +50,7 @@ struct cpu_call {
 };
 
 static struct cpu *cpus[CPU_MAX];      /* (a) below cpus_attached */
-static _Atomic unsigned cpus_attached; /* (~) release in cpu_attach(), acquire in readers */
+static _Atomic unsigned cpus_attached; /* (~) release in cpu_counts(), acquire in readers */
 static struct mutex cpu_mutex;         /* one CPU attaches at a time */
 static struct lwp lwp_zero;            /* "main" */
 
@@ -266,13 +266,21 @@ int cpu_attach(struct cpu *ci)
 	return error;
 }
 
+void cpu_counts(void)
+{
+	struct cpu *ci = curcpu();
+
+	/* Release: pairs with the acquire in cpu_count(). */
+	if (ci->ci_index == cpu_count())
+		atomic_store_explicit(&cpus_attached, ci->ci_index + 1, memory_order_release);
+}
+
 void cpu_main(void)
 {
 	struct cpu *ci = curcpu();
 
 	ci->ci_acct_last = port_counter();
-	if (ci->ci_index == cpu_count())
-		atomic_store_explicit(&cpus_attached, ci->ci_index + 1, memory_order_release);
+	cpu_counts();
 	for (;;) {
 		ithread_exit(); /* whatever is runnable comes before idling */
 		if (!sched_idle(ci))

@@ -47,6 +47,11 @@ void core_init(void);
  */
 int cpu_attach(struct cpu *ci);
 
+/* cpu_counts - a started CPU is one of cpu_count() from now on; cpu_main() sees to it if the port
+ * has not, which has something to do once others call this CPU and before it runs any lwp. On that
+ * CPU, interrupts off. */
+void cpu_counts(void);
+
 /* cpu_main - a started CPU enters the core here: on ci_idle's stack, curcpu() and curlwp
  * (== ci_idle) working, interrupts off. Does not return. */
 void cpu_main(void) __attribute__((noreturn));

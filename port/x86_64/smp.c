@@ -10,13 +10,15 @@
  *	START_CALLED -> START_HERE <-------- says so (release), spins on its own spare stack
  *	trampoline unmapped
  *	cpu_attach(): number, idle lwp
- *	START_GO (release) ----------------> vectors; ci_idle's stack
- *	waits for START_RUNS <-------------- says so, cpu_main(),
- *	and until cpu_count() has it <------ which counts it
- *	cpu_call() ------------------------> flushes its TLB
+ *	START_GO (release) ----------------> vectors
+ *	waits for START_RUNS <-------------- says so; ci_idle's stack
+ *	and until cpu_count() has it <------ counts itself
+ *	                                     flushes its TLB; cpu_main()
  *
- * The flush comes last because what is unmapped while it is not counted is not told to it
- * (sys/mem/vmap.c): the trampoline, and whatever another lwp gave back meanwhile.
+ * The flush comes after that because what is unmapped while it is not counted is not told to it
+ * (sys/mem/vmap.c): the trampoline, and whatever another lwp gave back meanwhile. And it comes
+ * before cpu_main(), which may take an lwp whose stack lies where something else did. What was
+ * unmapped by one that did not count it yet is seen unmapped after the flush: both serialize.
  *
  * If it does not come within a second, or cannot be attached, INIT puts it back to waiting for a
  * SIPI, where it cannot wake up later in the middle of the next CPU's trampoline.
@@ -78,6 +80,14 @@ static void start_set(struct x86_cpu *xc, unsigned state)
 	atomic_store_explicit(&xc->xc_start, state, memory_order_release);
 }
 
+/* On the idle lwp's stack, interrupts off. */
+static void ap_runs(void)
+{
+	cpu_counts();
+	machine_tlb_flush(NULL);
+	cpu_main();
+}
+
 void x86_ap_main(struct x86_cpu *xc)
 {
 	x86_paging_init();
@@ -90,14 +100,14 @@ void x86_ap_main(struct x86_cpu *xc)
 	x86_vector_cpu_up(&xc->xc_cpu);
 	xc->xc_cpu.ci_curlwp = xc->xc_cpu.ci_idle;
 	start_set(xc, START_RUNS);
-	x86_call_on(xc->xc_cpu.ci_idle->l_stack_top, cpu_main);
+	x86_call_on(xc->xc_cpu.ci_idle->l_stack_top, ap_runs);
 }
 
 /* ---- On the CPU that starts it ---- */
 
 static bool start_reached(struct x86_cpu *xc, unsigned state)
 {
-	/* It counts from the moment that cpu_main() has counted it: then the next may attach. */
+	/* It counts from the moment that cpu_counts() has counted it: then the next may attach. */
 	if (state == START_RUNS && cpu_count() <= xc->xc_cpu.ci_index)
 		return false;
 	/* Pairs with the release store in start_set(). */
@@ -187,7 +197,6 @@ static int cpu_start(uint32_t hwid)
 	start_set(xc, START_GO);
 	if (!start_wait(xc, START_RUNS, START_WAIT_NS))
 		panic("cpu %u was here and is not any more", xc->xc_cpu.ci_index);
-	cpu_call(&xc->xc_cpu, machine_tlb_flush, NULL);
 	return 0;
 }
 
