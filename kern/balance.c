@@ -23,7 +23,9 @@
  * Left where they are: sources bound by hand or by their driver (intr_bind()), sources that cannot
  * be moved, that rest, that storm.c holds or tries, that were not measured in this look. A CPU that
  * has one of the last kind may be busier than it looks, so nothing is sent to it, and it is not
- * taken for busy either.
+ * taken for busy either. One that could not be given a source - it has no vector left, or none can
+ * be sent to it at all - would be the least busy for ever: for LOOKS_REFUSED looks it is asked only
+ * where nothing is gained by any other.
  *
  * A virtual machine's host may give a CPU to others in the midst of a handler, whose time that
  * seems to be. A busy look of a CPU that took its clock late (storm_late()) counts for a
@@ -67,7 +69,7 @@
 #define LOOKS_BUSY 3     /* so many looks running make a CPU busy */
 #define DOUBT_TIMES 10   /* so many in doubt count for one of them */
 #define LOOKS_REST 10    /* so many looks a source stays where it was moved */
-#define LOOKS_REFUSED 60 /* ... or where it could not be moved from */
+#define LOOKS_REFUSED 60 /* ... or where it could not be moved from, and the other CPU */
 #define GAIN_MIN 50      /* permille: what is not worth a move */
 #define NAMES_MAX 120
 
@@ -76,6 +78,7 @@ struct balance_cpu {
 	unsigned bc_permille; /* what its sources took of it, at the last look */
 	bool bc_unknown;      /* one of them was not measured */
 	unsigned bc_busy;     /* busy looks, running; DOUBT_TIMES for a sure one */
+	unsigned bc_refused;  /* looks for which others are asked first: it refused one */
 };
 
 static struct balance_cpu balance_cpus[CPU_MAX]; /* (o) */
@@ -146,8 +149,8 @@ static bool is_busy(const struct balance_cpu *bc)
 }
 
 /* measure - what each CPU's sources took of it; `ns` is how long ago the look before was. Returns
- * whether any CPU is busy, and that to which they might give: NULL, there is none. */
-static bool measure(uint64_t ns, struct cpu **least)
+ * whether any CPU is busy. */
+static bool measure(uint64_t ns)
 {
 	unsigned i, n = cpu_count();
 	bool busy = false;
@@ -155,18 +158,30 @@ static bool measure(uint64_t ns, struct cpu **least)
 	for (i = 0; i < n; i++) {
 		balance_cpus[i].bc_permille = 0;
 		balance_cpus[i].bc_unknown = false;
+		balance_cpus[i].bc_refused -= balance_cpus[i].bc_refused != 0;
 	}
 	intr_source_each(measure_source, NULL);
-	*least = NULL;
 	for (i = 0; i < n; i++) {
 		count_busy(&balance_cpus[i], cpu_lookup(i), ns);
 		busy |= is_busy(&balance_cpus[i]);
-		if (!balance_cpus[i].bc_unknown &&
-		    (*least == NULL ||
-			balance_cpus[i].bc_permille < balance_cpus[(*least)->ci_index].bc_permille))
-			*least = cpu_lookup(i);
 	}
 	return busy;
+}
+
+/* least_of - the CPU of which sources take least, that they might be sent to; of all, or but for
+ * those that could not be given one lately. NULL: there is none. */
+static struct cpu *least_of(bool all)
+{
+	const struct balance_cpu *bc, *least = NULL;
+	unsigned i, n = cpu_count();
+
+	for (i = 0; i < n; i++) {
+		bc = &balance_cpus[i];
+		if (!bc->bc_unknown && (all || bc->bc_refused == 0) &&
+		    (least == NULL || bc->bc_permille < least->bc_permille))
+			least = bc;
+	}
+	return least != NULL ? cpu_lookup((unsigned)(least - balance_cpus)) : NULL;
 }
 
 /* ---- Choosing ---- */
@@ -215,6 +230,16 @@ static bool choose_source(struct intr_source *is, void *arg)
 	return true;
 }
 
+/* choose - whether a source is to move, and where to: least_of(all). */
+static bool choose(struct balance_move *bm, bool all)
+{
+	bm->bm_to = least_of(all);
+	if (bm->bm_to == NULL)
+		return false;
+	intr_source_each(choose_source, bm);
+	return bm->bm_gain != 0;
+}
+
 /* ---- Moving ---- */
 
 /* move_source - if it is the chosen one, and nobody has placed it meanwhile. */
@@ -234,6 +259,8 @@ static bool move_source(struct intr_source *is, void *arg)
 	bm->bm_error = intr_route(is, bm->bm_to);
 	bs->bs_rest = bm->bm_error == 0 ? LOOKS_REST : LOOKS_REFUSED;
 	bs->bs_moves += bm->bm_error == 0;
+	if (bm->bm_error != 0)
+		balance_cpus[bm->bm_to->ci_index].bc_refused = LOOKS_REFUSED;
 	return false;
 }
 
@@ -264,11 +291,9 @@ static void balance_look(uint64_t ns)
 {
 	struct balance_move bm = {0};
 
-	if (!measure(ns, &bm.bm_to) || bm.bm_to == NULL)
+	if (!measure(ns) || (!choose(&bm, false) && !choose(&bm, true)))
 		return;
-	intr_source_each(choose_source, &bm);
-	if (bm.bm_gain != 0)
-		intr_source_each(move_source, &bm);
+	intr_source_each(move_source, &bm);
 	if (!bm.bm_asked)
 		return;
 	atomic_fetch_add_explicit(bm.bm_error == 0 ? &balance_moves : &balance_refused, 1,
@@ -308,8 +333,6 @@ static void balance_hurry(void *unused)
  * raise it again; and that is moved, never stopped first: no handler may come in between. */
 static void balance_turn(uint64_t ns)
 {
-	struct cpu *least;
-
 	if (ns != 0)
 		callout_schedule(&balance_late, 2 * ns);
 	else
@@ -318,7 +341,7 @@ static void balance_turn(uint64_t ns)
 	if (balance_wait(ns)) {
 		balance_look(ns);
 	} else { /* what was measured is old */
-		(void)measure(0, &least);
+		(void)measure(0);
 		count_anew();
 	}
 }

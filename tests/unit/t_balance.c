@@ -275,6 +275,24 @@ SIM_TEST(one_that_is_refused, 2, 0)
 	end(&b);
 }
 
+/* A CPU that cannot be given any is the least busy for ever: another is asked next. */
+SIM_TEST(one_cpu_that_refuses, 3, 0)
+{
+	struct user a = {0}, b = {0};
+
+	start();
+	user_begin(&a, "a", 45, 0, 0);
+	user_begin(&b, "b", 30, 0, 0);
+	a.u_line->sl_route_error = b.u_line->sl_route_error = ENOSPC;
+	lwp_sleep_ns(20 * LOOK_NS);
+	CHECK_HAS(sim_console(), "balance: b (b) stays on cpu0: cpu1: no vector left");
+	CHECK_HAS(sim_console(), "balance: a (a) stays on cpu0: cpu2: no vector left");
+	CHECK_EQ(number("hw.intr.balance.refused"), 2);
+	CHECK_EQ(moves(), 0);
+	end(&a);
+	end(&b);
+}
+
 /* One that storm.c holds, or tries, is left to it. */
 SIM_TEST(a_storm_stays, 2, 0)
 {
