@@ -158,8 +158,10 @@ static void follow_mtu(const char *name, unsigned mtu)
 
 	net_enter();
 	netif = net_netif(name);
-	if (netif != NULL) {
-		netif->mtu = netif->mtu6 = (u16_t)mtu;
+	if (netif != NULL && netif->mtu != mtu) {
+		if (netif->mtu6 >= netif->mtu || netif->mtu6 > mtu)
+			netif->mtu6 = (u16_t)mtu; /* else a router wants less */
+		netif->mtu = (u16_t)mtu;
 		nd6_clear_destination_cache();
 		for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
 			if (pcb->unsent == NULL && pcb->unacked == NULL)

@@ -3,6 +3,7 @@
 machine; frames of either length. The other end is packets.py, which sums every byte itself."""
 
 import re
+import struct
 
 import packets
 import pytest
@@ -72,6 +73,11 @@ def ends(request, steady):
         yield m, card, packets.Peer(card.send, card.take, MAC)
     finally:
         card.close()
+
+
+def linked(m, card):
+    """The card has a link again, as it says itself; only then does it take frames to send."""
+    wait_for(lambda: m.row('nic', 'card', card=card.name)['link'] == 'yes')
 
 
 def in_use(m):
@@ -150,7 +156,7 @@ def test_sums_on_the_wire(ends):
     own = 20000
     for mtu in (1500, 9000):
         m.ok(f'ifconfig {card.name} mtu {mtu}')
-        m.ok(f'ifconfig {card.name} wait 60')
+        linked(m, card)
         assert f'mtu {mtu}' in m.ok(f'ifconfig {card.name}')
         peer.mtu, peer.longest = mtu, 0
         pings_and_datagrams(peer, (1,))        # the neighbours know each other
@@ -168,6 +174,39 @@ def test_sums_on_the_wire(ends):
             to_itself(m, peer)
         assert peer.longest == mtu
         wait_for(lambda: in_use(m) <= before)
+    assert m.poweroff() == 0
+
+
+def advertise_mtu(card, mtu):
+    """A router says how long packets of IPv6 may be."""
+    src, dst = bytes.fromhex('fe80' + '00' * 13 + '01'), bytes.fromhex('ff02' + '00' * 13 + '01')
+    data = struct.pack('>BBHBBHII', 134, 0, 0, 64, 0, 1800, 0, 0) + \
+        struct.pack('>BBHI', 5, 1, 0, mtu)
+    card.send(b'\x33\x33\0\0\0\1' + packets.Peer.MAC + b'\x86\xdd' +
+              struct.pack('>IHBB16s16s', 6 << 28, len(data), ICMP6, 255, src, dst) +
+              packets.put_sum(src, dst, ICMP6, data, 2))
+
+
+def longest(peer):
+    """The longest packet of IPv6 that the machine puts into a frame."""
+    peer.longest = 0
+    peer.send(peer.udp(6, ECHO, bytes(1452)))
+    assert peer.take(UDP).data[8:] == bytes(1452)
+    return peer.longest
+
+
+def test_a_router_wants_shorter_packets(ends):
+    m, card, peer = ends
+    advertise_mtu(card, 1400)           # before any other packet: what is known of a path stays
+    assert 1392 < longest(peer) <= 1400
+    # That is not forgotten when the MTU stays, nor when another is set that is not less.
+    for mtu in (9001, 1500, 4000):
+        m.cmd(f'ifconfig {card.name} mtu {mtu}')
+        linked(m, card)
+        assert 1392 < longest(peer) <= 1400
+    m.ok(f'ifconfig {card.name} mtu 1300')
+    linked(m, card)
+    assert 1292 < longest(peer) <= 1300
     assert m.poweroff() == 0
 
 
