@@ -41,6 +41,7 @@
 
 #define SAVED_NS ((int64_t)(10 * NS_PER_MS)) /* most that can be saved up by doing nothing */
 #define REST_MAX_NS ((int64_t)(100 * NS_PER_MS))
+#define DEBT_MAX_NS ((int64_t)NS_PER_S) /* a host that stopped in a run is charged as the run */
 
 static _Atomic uint64_t share = 80; /* (~) relaxed: any of its values will do */
 
@@ -131,6 +132,8 @@ static int64_t settle(struct debt *de, uint64_t percent)
 	ns = de->de_ns - (int64_t)(now - de->de_since_ns);
 	if (ns < -SAVED_NS || percent == 100)
 		ns = -SAVED_NS;
+	if (ns > DEBT_MAX_NS)
+		ns = DEBT_MAX_NS;
 	de->de_ns = ns;
 	de->de_since_ns = now;
 	mutex_spin_exit(&de->de_mutex);

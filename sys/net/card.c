@@ -347,11 +347,13 @@ static void card_sent(struct nic *nic, void *cookie)
 
 void net_card_link(struct nic *nic)
 {
-	/* Relaxed: the driver sets both before it calls. */
-	bool up = atomic_load_explicit(&nic->nic_link, memory_order_relaxed);
 	struct card *ca;
+	bool up;
 
+	/* Two may be here at once: who comes last has read what was set last. */
 	net_enter();
+	/* Relaxed: the driver sets it before it calls. */
+	up = atomic_load_explicit(&nic->nic_link, memory_order_relaxed);
 	ca = nic->nic_stack;
 	if (ca != NULL && up != (netif_is_link_up(&ca->ca_netif) != 0)) {
 		if (up)

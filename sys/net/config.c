@@ -187,6 +187,8 @@ int net_if_mtu(const char *name, unsigned mtu, unsigned *max)
 		follow_mtu(name, mtu); /* nothing longer is made while the card changes */
 	error = nic_mtu_set(nic, mtu);
 	follow_mtu(name, nic->nic_mtu);
+	if (error != 0)
+		net_card_link(nic); /* the card may not have come up again */
 	nic_release(nic);
 	return error;
 }
@@ -330,6 +332,20 @@ int net_if_del(const char *name, const char *addr)
 	return error;
 }
 
+/* has_link - by the card's own word: one that begins anew, for another MTU, is without a link for a
+ * while of which TCP/IP is not told, as it would forget its routers. */
+static bool has_link(const char *name)
+{
+	struct nic *nic = nic_hold(name);
+	bool link = false;
+
+	if (nic != NULL) { /* Relaxed: it may change at any time. */
+		link = atomic_load_explicit(&nic->nic_link, memory_order_relaxed);
+		nic_release(nic);
+	}
+	return link;
+}
+
 int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
 {
 	uint64_t end = clock_ns() + ns;
@@ -343,7 +359,7 @@ int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
 		has =
 		    error == 0 && !ip4_addr_isany(netif_ip4_addr(netif)) && netif_is_link_up(netif);
 		net_exit();
-		if (error != 0 || has)
+		if (error != 0 || (has && has_link(name)))
 			return error;
 		if (clock_ns() >= end)
 			return ETIMEDOUT;
