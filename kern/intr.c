@@ -223,7 +223,7 @@ static void __attribute__((noinline)) intr_queue(struct intr_handler *ih)
 static inline __attribute__((always_inline)) void intr_pending(struct cpu *ci, struct lwp *l,
     uint32_t gate, enum acct acct)
 {
-	if (unlikely(!softint_start(ci, l, gate, acct)) || unlikely(curcpu()->ci_pending != 0))
+	if (unlikely(!softint_start(ci, l, gate, acct)) || unlikely(port_pending()))
 		ithread_exit_any(curlwp);
 }
 
@@ -259,9 +259,8 @@ static inline __attribute__((always_inline)) void intr_take(struct cpu *ci, stru
 	if (answer & FILTER_SCHEDULE_THREAD) {
 		if (unlikely(!model_start(ci, l, gate, ih, acct)))
 			intr_queue(ih);
-		ci = curcpu();
-		if (unlikely(ci->ci_pending != 0))
-			ithread_exit_to(ci, curlwp);
+		if (unlikely(port_pending()))
+			ithread_exit_to(curcpu(), curlwp);
 	} else if (unlikely(ci->ci_pending != 0)) {
 		intr_pending(ci, l, gate, acct);
 	}

@@ -505,14 +505,12 @@ static struct lwp *__attribute__((noinline)) ithread_goes_on(bool claimed)
 struct lwp *ithread_main(struct lwp *l)
 {
 	bool claimed = ithread_run(l->l_handler);
-	struct cpu *ci = curcpu();
 
-	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	ithread_ran(l);
-	if (unlikely(ci->ci_pending != 0) || unlikely(!run_end(&l->l_handler->ih_state)))
+	ithread_ran(curlwp);
+	if (unlikely(port_pending()) || unlikely(!run_end(&curlwp->l_handler->ih_state)))
 		return ithread_goes_on(claimed);
-	l->l_handler = NULL;
-	ci->ci_spare = l;
+	curlwp->l_handler = NULL;
+	curcpu()->ci_spare = curlwp;
 	return NULL;
 }
 
@@ -639,11 +637,8 @@ void ithread_exit_to(struct cpu *ci, struct lwp *l)
 
 void ithread_exit(void)
 {
-	struct lwp *l = curlwp;
-	struct cpu *ci = curcpu();
-
-	if (ci->ci_pending != 0)
-		ithread_exit_to(ci, l);
+	if (port_pending())
+		ithread_exit_to(curcpu(), curlwp);
 }
 
 void ithread_check(void)

@@ -67,14 +67,9 @@ void ithread_check(void);
 /* intr_return - interrupts back on if they were (`on`), after what became pending has run. */
 static inline void intr_return(bool on)
 {
-	struct cpu *ci;
-	struct lwp *l;
-
 	if (on) {
-		ci = curcpu();
-		l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-		if (unlikely(ci->ci_pending != 0))
-			ithread_exit_to(ci, l);
+		if (unlikely(port_pending()))
+			ithread_exit_to(curcpu(), curlwp);
 		port_intr_enable();
 	}
 }
