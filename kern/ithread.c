@@ -34,9 +34,10 @@
  * there is no port_handoff() to return to, and ithread_leave() switches back.
  *
  * The pool. Each CPU keeps one spare, touched by itself alone, so the fast path has no lock and no
- * line in common with another CPU. The others are on a free list. When neither is to be had, the
- * CPU starves: it sets its bit in ithread_starved and pokes every other CPU. ithread_put() looks at
- * that word first, and whoever is poked gives its spare (I6).
+ * line in common with another CPU; nor has it to put anything back: ci_spare stays what it is while
+ * that one is attached, till it is divorced. The others are on a free list. When neither is to be
+ * had, the CPU starves: it sets its bit in ithread_starved and pokes every other CPU. ithread_put()
+ * looks at that word first, and whoever is poked gives its spare (I6).
  *
  *	CPU 0 (starves)                     CPU 1 (puts an ithread away), interrupts off
  *	finds no spare, no free one         reads starved: nobody
@@ -48,9 +49,9 @@
  *
  * So a CPU that was poked and had none to give remembers it, and need not look at that word when
  * its ithread ends: PENDING_LOOK, the bit of IPL_NONE in ci_pending, says that the next one to end
- * is for ithread_put(). The bit also stands while ithreads are nested, or one is attached and there
- * is a spare nevertheless. Without the bit an ithread that ends is the spare, and nothing more is
- * asked; and where the whole of ci_pending is 0 it is not even asked what to run next.
+ * is for ithread_put(). The bit also stands while an ithread is attached that is not ci_spare. One
+ * that ends with it puts itself away, and leaves as the divorced ones do. Without the bit it is the
+ * spare, and nothing more is asked; where the whole of ci_pending is 0, not even what to run next.
  *
  * Contexts: interrupts off, but where ithread.h says otherwise. Locks: pool_resize, then
  * pool_lock alone.
@@ -167,33 +168,31 @@ static struct lwp *pool_pop(void)
 	return it;
 }
 
-static struct lwp *pool_take(void)
-{
-	struct lwp *it;
-
-	spin_lock(&pool_lock);
-	it = pool_pop();
-	spin_unlock(&pool_lock);
-	return it;
-}
-
-/* Attached ithreads of a CPU. A look from outside: bounded, and only nearly right while it runs. */
-static unsigned ithread_attached(struct cpu *ci)
+/* Attached ithreads of a CPU, but for two. From outside: bounded, and only nearly right. */
+static unsigned ithread_attached(struct cpu *ci, const struct lwp *but, const struct lwp *nor)
 {
 	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
 	unsigned n = 0, depth;
 
 	for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
-		n += l->l_pinned != NULL && (l->l_flags & LWP_ITHREAD) != 0;
+		n += l->l_pinned != NULL && (l->l_flags & LWP_ITHREAD) != 0 && l != but && l != nor;
 	return n;
 }
 
-/* PENDING_LOOK is as it should be, after a change to what it depends on. */
-static void ithread_look(struct cpu *ci)
+/* The spare, if it is one now and not attached. From outside: only nearly right. */
+static struct lwp *ithread_spare(const struct cpu *ci)
 {
-	/* More than one ithread that is the spare or will be when it ends. */
+	struct lwp *it = ci->ci_spare;
+
+	return it != NULL && !lwp_is_attached(ci, it) ? it : NULL;
+}
+
+/* PENDING_LOOK is as it should be, after a change to what it depends on: a CPU starves, or one is
+ * attached that is not ci_spare and has to be put away. `but` counts as put away. */
+static void ithread_look(struct cpu *ci, const struct lwp *but)
+{
 	if (atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0 ||
-	    ithread_attached(ci) + (ci->ci_spare != NULL) > 1)
+	    ithread_attached(ci, but, ci->ci_spare) != 0)
 		ci->ci_pending |= PENDING_LOOK;
 	else
 		ci->ci_pending &= ~PENDING_LOOK;
@@ -203,17 +202,18 @@ void ithread_put(struct cpu *ci, struct lwp *it)
 {
 	struct cpu *to = ithread_starving(ci);
 
+	if (ci->ci_spare == it)
+		ci->ci_spare = NULL;
 	if (to != NULL && to != ci)
 		ithread_give(to, it);
 	else if (ci->ci_spare == NULL)
 		ci->ci_spare = it;
 	else
 		pool_put(it);
-	ithread_look(ci);
+	ithread_look(ci, it);
 }
 
-/* `it` comes to this CPU from a list. Whoever put it there may be a few instructions from leaving
- * its stack: see ithread_retire(). */
+/* `it` comes to this CPU from a list; it may be on its stack still: see ithread_retire(). */
 static void ithread_arrive(struct cpu *ci, struct lwp *it)
 {
 	/* Acquire: pairs with the release in port_switch(). */
@@ -222,19 +222,30 @@ static void ithread_arrive(struct cpu *ci, struct lwp *it)
 	atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
 }
 
+static struct lwp *pool_take(struct cpu *ci)
+{
+	struct lwp *it;
+
+	spin_lock(&pool_lock);
+	it = pool_pop();
+	spin_unlock(&pool_lock);
+	if (it != NULL)
+		ithread_arrive(ci, it);
+	return it;
+}
+
 /* The spare is out: gifts, then the free list. NULL when there is none. */
 static struct lwp *ithread_draw(struct cpu *ci)
 {
 	struct lwp *it;
 
 	ithread_take_gifts(ci);
-	it = ci->ci_spare;
-	ci->ci_spare = NULL;
+	it = ithread_spare(ci);
 	if (it != NULL)
 		return it;
-	it = pool_take();
-	if (it != NULL)
-		ithread_arrive(ci, it);
+	it = pool_take(ci);
+	if (ci->ci_spare == NULL)
+		ci->ci_spare = it;
 	return it;
 }
 
@@ -293,27 +304,27 @@ void ithread_take_gifts(struct cpu *ci)
 		next = it->l_next;
 		port_stat_add(&ci->ci_rescues, 1);
 		ithread_arrive(ci, it);
-		if (ci->ci_spare == NULL && ithread_wanted(ci))
+		if (ithread_spare(ci) == NULL && ithread_wanted(ci))
 			ci->ci_spare = it;
 		else
 			ithread_put(ci, it); /* not needed here any more: another may starve */
 	}
-	ithread_look(ci);
+	ithread_look(ci, NULL);
 }
 
 void ithread_give_spare(struct cpu *ci)
 {
-	struct lwp *it = ci->ci_spare;
+	struct lwp *it = ithread_spare(ci);
 	struct cpu *to;
 
-	ci->ci_spare = NULL;
-	if (it == NULL) {
-		it = pool_take(); /* put there just before the other set its bit */
+	if (it != NULL) {
+		ci->ci_spare = NULL;
+	} else {
+		it = pool_take(ci); /* put there just before the other set its bit */
 		if (it == NULL) {
-			ithread_look(ci);
+			ithread_look(ci, NULL);
 			return;
 		}
-		ithread_arrive(ci, it);
 	}
 	to = ithread_starving(ci);
 	if (to == NULL || to == ci) /* served meanwhile; or an old bit: it has one */
@@ -368,20 +379,22 @@ void ithread_leave(struct cpu *ci, struct lwp *l, struct lwp *beneath, uint8_t p
 	panic("%s came back by itself", l->l_name);
 }
 
-/* An ithread that was divorced has ended its handler: back to the pool, off the CPU. Does not
- * return. */
+/* An ithread that was divorced or has to be put away has ended its handler: back to the pool, off
+ * the CPU. Does not return. */
 void ithread_retire(struct cpu *ci, struct lwp *l)
 {
 	struct lwp *beneath = l->l_pinned;
 
 	l->l_ipl = IPL_NONE;
 	l->l_level = IPL_NONE;
-	l->l_pinned = NULL;
-	/* Away before it is off its stack: who takes it waits for l_running. */
+	/* Away before it is off its stack: who takes it waits for l_running, 0 yet after a handoff.
+	 * Relaxed: it is put away with a release. */
+	atomic_store_explicit(&l->l_running, 1, memory_order_relaxed);
 	if (beneath != NULL && ci->ci_spare == NULL && !(ci->ci_pending & PENDING_LOOK))
 		ci->ci_spare = l; /* as in ithread_main() */
 	else
 		ithread_put(ci, l);
+	l->l_pinned = NULL;
 	ithread_leave(ci, l, beneath, PRI_IPL(IPL_BIO));
 }
 
@@ -483,35 +496,26 @@ static inline void ithread_ran(const struct lwp *l)
 }
 
 /* The rest of ithread_main(), where the first end was not all. */
-static struct lwp *__attribute__((noinline)) ithread_goes_on(bool claimed)
+static void __attribute__((noinline)) ithread_goes_on(bool claimed)
 {
 	struct intr_handler *ih;
-	struct cpu *ci;
-	struct lwp *l;
 
 	while ((ih = ithread_next(claimed)) != NULL) {
 		claimed = ithread_run(ih);
 		ithread_ran(curlwp);
 	}
-	ci = curcpu();
-	l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	if (ci->ci_pending & PENDING_LOOK)
-		return l;
-	ci->ci_spare = l;
-	return NULL;
+	if (curcpu()->ci_pending & PENDING_LOOK)
+		ithread_retire(curcpu(), curlwp);
 }
 
 /* The CPU and the lwp are found anew after the driver's function: nothing is kept over it. */
-struct lwp *ithread_main(struct lwp *l)
+void ithread_main(struct lwp *l)
 {
 	bool claimed = ithread_run(l->l_handler);
 
 	ithread_ran(curlwp);
 	if (unlikely(port_pending()) || unlikely(!run_end(&curlwp->l_handler->ih_state)))
-		return ithread_goes_on(claimed);
-	curlwp->l_handler = NULL;
-	curcpu()->ci_spare = curlwp;
-	return NULL;
+		ithread_goes_on(claimed);
 }
 
 /* ---- The interrupted side ---- */
@@ -527,19 +531,23 @@ static inline bool ithread_nothing(struct cpu *ci, const struct lwp *l)
 	return ((ci->ci_pending & PENDING_LEVELS) >> l->l_ipl) <= 1;
 }
 
-/* The spare, or whatever else is to be had. NULL: nothing. */
-static inline struct lwp *ithread_take(struct cpu *ci)
+/* The spare, or whatever else is to be had, to run upon `l` (== curlwp). NULL: nothing. */
+static inline struct lwp *ithread_take(struct cpu *ci, const struct lwp *l)
 {
 	struct lwp *it = ci->ci_spare;
 
-	ci->ci_spare = NULL;
-	return likely(it != NULL) ? it : ithread_draw(ci);
+	/* Upon one that stands on nobody no ithread is attached. */
+	if (unlikely(it == NULL) || (unlikely(l->l_pinned != NULL) && lwp_is_attached(ci, it)))
+		it = ithread_draw(ci);
+	if (!MODEL_PINS && it == ci->ci_spare)
+		ci->ci_spare = NULL; /* it will be on a run queue */
+	return it;
 }
 
 /* Run a level over curlwp, until it is drained or divorced: `it`, or the softint's own lwp. */
 void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned level)
 {
-	struct lwp *(*body)(struct lwp *) = softint_main;
+	void (*body)(struct lwp *) = softint_main;
 
 	if (level >= IPL_BIO) {
 		(void)ithread_begin(ci, it, level);
@@ -552,11 +560,10 @@ void ithread_handoff(struct cpu *ci, struct lwp *l, struct lwp *it, unsigned lev
 	port_stat_add(&ci->ci_handoffs, 1);
 	if (l->l_pinned != NULL) {
 		port_stat_add(&ci->ci_nested, 1);
-		ci->ci_pending |= PENDING_LOOK; /* the one beneath wants to be the spare, too */
+		if (level >= IPL_BIO && it != ci->ci_spare)
+			ci->ci_pending |= PENDING_LOOK; /* the spare is the one beneath */
 	}
-	it = port_handoff(l, it, body);
-	if (it != NULL)
-		ithread_put(curcpu(), it);
+	port_handoff(l, it, body);
 	if (ci->ci_acct)
 		acct_charge(ci, lwp_acct(ci, l));
 }
@@ -576,7 +583,7 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 /* Nothing is started now, and this CPU may have been poked while it had no spare. */
 static void __attribute__((noinline)) ithread_not_now(struct cpu *ci)
 {
-	if (ci->ci_spare != NULL &&
+	if (ithread_spare(ci) != NULL &&
 	    atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0)
 		ithread_give_spare(ci);
 }
@@ -595,7 +602,7 @@ static bool ithread_choose(struct cpu *ci, struct lwp *l)
 	if (!preempt)
 		top = 0; /* it has to wait whatever its priority */
 	if (ithread_due(l, level, (unsigned)own, top)) {
-		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci);
+		it = IPL_IS_SOFT(level) ? ci->ci_softint[level].sc_lwp : ithread_take(ci, l);
 		if (it != NULL) {
 			if (IPL_IS_SOFT(level))
 				ithread_handoff(ci, l, it, level);
@@ -668,6 +675,8 @@ struct lwp *ithread_divorce(struct cpu *ci, struct lwp *l)
 		run_slow(&l->l_softint->si_state); /* its end is a different one now */
 	} else {
 		run_slow(&l->l_handler->ih_state);
+		if (ci->ci_spare == l)
+			ci->ci_spare = NULL;
 	}
 	return pinned;
 }
@@ -883,8 +892,8 @@ void ithread_count(struct ithread_counts *out)
 	intr_return(intr);
 	for (i = 0; i < cpu_count(); i++) {
 		ci = cpu_lookup(i);
-		out->spare += ci->ci_spare != NULL;
-		out->active += ithread_attached(ci);
+		out->spare += ithread_spare(ci) != NULL;
+		out->active += ithread_attached(ci, NULL, NULL);
 	}
 	if (out->total >= out->free + out->spare + out->active)
 		out->divorced = out->total - out->free - out->spare - out->active;

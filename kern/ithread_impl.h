@@ -22,11 +22,15 @@
  */
 bool ithread_resume(struct lwp *it);
 
-/* ithread_leave - for those that were divorced: curlwp, with nothing more to do, leaves its CPU to
- * who was beneath it (NULL: to the scheduler); `pri` is its own priority from now on. Interrupts
- * off. Does not return. */
+/* ithread_leave - for those that were divorced or put away: curlwp, with nothing more to do, leaves
+ * its CPU to who was beneath it (NULL: to the scheduler); `pri` is its own priority from now on.
+ * Interrupts off. Does not return. */
 void ithread_leave(struct cpu *ci, struct lwp *l, struct lwp *beneath, uint8_t pri)
     __attribute__((noreturn));
+
+/* lwp_is_attached - `l` stands on another lwp of `ci`. Exact on that CPU, interrupts off; else a
+ * hint. Any context. */
+bool lwp_is_attached(const struct cpu *ci, const struct lwp *l);
 
 /* ithread_own_pri - an lwp's own priority becomes `pri`. l_lock held, and that of its run queue;
  * this one need not be for an attached ithread, which is on none and nobody's ci_onproc. */

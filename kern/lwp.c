@@ -23,6 +23,7 @@
  */
 #include <ithaca/lwp.h>
 
+#include "ithread_impl.h"
 #include "model.h"
 
 #include <ithaca/cpu.h>
@@ -326,6 +327,17 @@ void lwp_each(void (*fn)(struct lwp *l, void *arg), void *arg)
 	mutex_exit(&lwp_mutex);
 }
 
+bool lwp_is_attached(const struct cpu *ci, const struct lwp *it)
+{
+	const struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
+	unsigned depth;
+
+	for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
+		if (l == it)
+			return l->l_pinned != NULL;
+	return false;
+}
+
 const char *lwp_state_name(const struct lwp *l)
 {
 	static const char *const name[] = {"free", "run", "sleep", "zombie"};
@@ -335,7 +347,7 @@ const char *lwp_state_name(const struct lwp *l)
 		return "onproc";
 	if (l->l_flags & LWP_IDLE)
 		return "run"; /* whenever nobody else is runnable */
-	if (l->l_state == LWP_FREE && l->l_handler != NULL)
+	if (l->l_state == LWP_FREE && ci != NULL && lwp_is_attached(ci, l))
 		return "active";
 	return l->l_state < sizeof(name) / sizeof(name[0]) ? name[l->l_state] : "?";
 }

@@ -168,7 +168,7 @@ static struct softint *__attribute__((noinline)) softint_next(struct lwp *l)
 }
 
 /* As ithread_main(): nothing is kept over the function. */
-struct lwp *softint_main(struct lwp *l)
+void softint_main(struct lwp *l)
 {
 	struct softint *si = l->l_softint;
 	struct softint_cpu *sc;
@@ -190,11 +190,10 @@ struct lwp *softint_main(struct lwp *l)
 		if (likely(sc->sc_head == NULL && run_end(&si->si_state))) {
 			l->l_softint = NULL;
 			ci->ci_pending ^= sc->sc_pending;
-			return NULL;
+			return;
 		}
 		si = softint_next(l);
 	} while (si != NULL);
-	return NULL;
 }
 
 /* ---- Made and unmade ---- */

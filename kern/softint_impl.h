@@ -55,7 +55,7 @@ static inline __attribute__((always_inline)) bool softint_start(struct cpu *ci, 
 		acct_charge(ci, &it->l_ticks);
 	(void)softint_begin(sc, it);
 	port_stat_add(&ci->ci_handoffs, 1);
-	(void)port_handoff(l, it, softint_main);
+	port_handoff(l, it, softint_main);
 	return true;
 }
 

@@ -24,9 +24,9 @@ static inline void ithread_queue(struct cpu *ci, struct intr_handler *ih)
 	ci->ci_pending |= ih->ih_pending;
 }
 
-/* ithread_main - for port_handoff(): the body of an ithread whose l_handler has begun its run; what
- * comes back is for ithread_put(), or NULL. Interrupts off before and after. */
-struct lwp *ithread_main(struct lwp *it);
+/* ithread_main - for port_handoff(): the body of an ithread whose l_handler has begun its run; it
+ * returns if that is the CPU's spare again. Interrupts off before and after. */
+void ithread_main(struct lwp *it);
 
 /*
  * For the models (kern/model): ithread_handoff - begin the level's first handler on `it`, upon `l`
@@ -103,7 +103,8 @@ enum acct { ACCT_NONE, ACCT_TIME, ACCT_LATENCY };
  * ithread_start - the way that nearly every handler takes: idle, upon an lwp whose l_gate is 0,
  * with nobody before it in a queue, it needs no queue of its own. Its run begins, by handoff, and
  * has ended, or was divorced, when this returns. False: something is in the way, and nothing was
- * done. As in ithread_choose(), but for what is rare. Interrupts off; `l` is curlwp.
+ * done. As in ithread_choose(), but for what is rare; and with l_gate 0 it is upon no ithread, so
+ * ci_spare is one to be had. Interrupts off; `l` is curlwp.
  */
 static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
     struct intr_handler *ih, enum acct acct)
@@ -116,12 +117,9 @@ static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 	if (unlikely(gate != 0) || unlikely(ci->ci_pending >= 1u << IPL_BIO) ||
 	    unlikely(lwp_pri(l) >= PRI_LEVEL(IPL_BIO)))
 		return false;
-	if (unlikely(it == NULL))
-		return false;
-	if (unlikely(!run_start(&ih->ih_state)))
+	if (unlikely(it == NULL) || unlikely(!run_start(&ih->ih_state)))
 		return false;
 	st = intr_stats_of(ih->ih_stats, ci);
-	ci->ci_spare = NULL;
 	it->l_gate = ih->ih_gate;
 	it->l_handler = ih;
 	it->l_pinned = l;
@@ -131,9 +129,7 @@ static inline bool ithread_start(struct cpu *ci, struct lwp *l, uint32_t gate,
 		acct_charge(ci, &st->st_ticks);
 	port_stat_add(&st->st_count, 1);
 	port_stat_add(&ci->ci_handoffs, 1);
-	it = port_handoff(l, it, ithread_main);
-	if (unlikely(it != NULL))
-		ithread_put(curcpu(), it);
+	port_handoff(l, it, ithread_main);
 	return true;
 }
 

@@ -84,12 +84,12 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to);
 
 /*
  * port_handoff - start `it` at the top of its stack in body(it), pinning `from` (== curlwp)
- * beneath. When body() returns, comes back to `from` and returns what it did. If `it` was divorced
- * meanwhile, `from` was resumed by port_switch and the answer is NULL. Sets curlwp both ways. The
- * one hot path: saves only what port_switch would need to resume `from`. body() is called and
+ * beneath. When body() returns, comes back to `from` and returns. If `it` was divorced or put away
+ * meanwhile, `from` was resumed by port_switch, and body() does not return. Sets curlwp both ways.
+ * The one hot path: saves only what port_switch would need to resume `from`. body() is called and
  * returns with interrupts off.
  */
-struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(struct lwp *it));
+void port_handoff(struct lwp *from, struct lwp *it, void (*body)(struct lwp *it));
 
 /* port_lwp_init - make the first port_switch to `l` call lwp_main() on l's own stack. */
 void port_lwp_init(struct lwp *l);

@@ -53,7 +53,7 @@ void softint_take_remote(struct cpu *ci);
 
 /* softint_main - for ithread.c: the body of a softint lwp whose l_softint has begun its run.
  * Interrupts off on entry and return. */
-struct lwp *softint_main(struct lwp *l);
+void softint_main(struct lwp *l);
 
 /* softint_dump - levels, states and queues. Takes no lock. */
 void softint_dump(void);

@@ -149,6 +149,20 @@ static unsigned runnable_pri(const struct cpu *ci, const struct lwp *l)
 	return sched_preemptible(l) ? PEEK(ci->ci_top_pri) : 0;
 }
 
+static bool attached_to(const struct cpu *ci, const struct lwp *it)
+{
+	for (const struct lwp *l = ci->ci_curlwp; l != NULL; l = l->l_pinned)
+		if (l == it)
+			return l->l_pinned != NULL;
+	return false;
+}
+
+/* The spare, if it is not attached. */
+static const struct lwp *spare_of(const struct cpu *ci)
+{
+	return ci->ci_spare != NULL && !attached_to(ci, ci->ci_spare) ? ci->ci_spare : NULL;
+}
+
 /* What is pending and kept out by nobody has been started, unless there is no ithread for it. */
 static void check_started(struct cpu *ci)
 {
@@ -163,16 +177,26 @@ static void check_started(struct cpu *ci)
 		CHANGE(starves[ci->ci_index], starving);
 		CHANGE(pool_moved, true);
 	}
-	if (!out && (level < IPL_BIO || ci->ci_spare != NULL))
+	if (!out && (level < IPL_BIO || spare_of(ci) != NULL))
 		sim_failed("I1: CPU %u: level %s is pending and nothing keeps it out, but %s goes "
 			   "on at level %s",
 		    ci->ci_index, spl_name((int)level), l->l_name, spl_name(l->l_ipl));
 }
 
+static bool attached(const struct lwp *it)
+{
+	for (unsigned c = 0; c < sim_ncpus; c++)
+		if (attached_to(&sim_vcpus[c].v_ci, it))
+			return true;
+	return false;
+}
+
 bool inv_queued(const struct intr_handler *ih)
 {
+	/* l_handler of an attached one stays when it ends */
 	for (unsigned i = 0; i < nithreads; i++)
-		if (ithreads[i].i_lwp->l_handler == ih)
+		if (ithreads[i].i_lwp->l_handler == ih &&
+		    (ithreads[i].i_lwp->l_pinned == NULL || attached(ithreads[i].i_lwp)))
 			return true;
 	for (unsigned i = 0; i < sim_ncpus; i++)
 		for (unsigned level = IPL_BIO; level <= IPL_TTY; level++)
@@ -223,7 +247,7 @@ static unsigned places(const struct lwp *it)
 	for (unsigned c = 0; c < sim_ncpus; c++) {
 		const struct cpu *ci = &sim_vcpus[c].v_ci;
 
-		n += ci->ci_spare == it;
+		n += spare_of(ci) == it;
 		for (l = PEEK(ci->ci_gifts); l != NULL; l = l->l_next)
 			n += l == it;
 		for (l = ci->ci_curlwp; l != NULL; l = l->l_pinned)
@@ -285,7 +309,7 @@ static bool check_starving(unsigned nfree)
 
 		if (v->v_ipi || unseen[c] || PEEK(v->v_ci.ci_gifts) != NULL)
 			return false;
-		if (v->v_ci.ci_spare != NULL)
+		if (spare_of(&v->v_ci) != NULL)
 			has = &v->v_ci;
 		else if (starves[c])
 			hungry = &v->v_ci;
@@ -433,7 +457,7 @@ void inv_end(void)
 	for (unsigned i = 0; i < sim_ncpus; i++) {
 		const struct cpu *ci = &sim_vcpus[i].v_ci;
 
-		spare += ci->ci_spare != NULL;
+		spare += spare_of(ci) != NULL;
 		if (PEEK(ci->ci_ipi) != 0)
 			sim_failed("I1: CPU %u was poked for %#x, and was not interrupted", i,
 			    PEEK(ci->ci_ipi));

@@ -609,7 +609,7 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 
 struct handoff {
 	struct lwp *h_from, *h_it;
-	struct lwp *(*h_body)(struct lwp *it);
+	void (*h_body)(struct lwp *it);
 };
 
 static void handoff_body(void *arg)
@@ -617,9 +617,9 @@ static void handoff_body(void *arg)
 	/* Copied: it lies on the stack of `from`, which may go on before we come back. */
 	struct handoff h = *(struct handoff *)arg;
 	uintptr_t gone, sp;
-	struct lwp *it = h.h_it, *answer;
+	struct lwp *it = h.h_it;
 
-	answer = h.h_body(it);
+	h.h_body(it);
 	if (it != curlwp)
 		sim_failed("the body of %s returned, but %s runs", it->l_name, curlwp->l_name);
 	check_resume(h.h_from);
@@ -630,14 +630,13 @@ static void handoff_body(void *arg)
 	h.h_from->l_sp = 0;
 	sim_cpu->ci_curlwp = h.h_from;
 	sim_trace("runs", "after handoff");
-	sim_stack_switch(&gone, sp, NULL, answer);
+	sim_stack_switch(&gone, sp, NULL, NULL);
 }
 
-struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(struct lwp *it))
+void port_handoff(struct lwp *from, struct lwp *it, void (*body)(struct lwp *it))
 {
 	struct handoff h = {from, it, body};
 	uint32_t context = xp_context;
-	struct lwp *last;
 
 	if (from != curlwp)
 		sim_failed("port_handoff from %s, which does not run", from->l_name);
@@ -649,9 +648,8 @@ struct lwp *port_handoff(struct lwp *from, struct lwp *it, struct lwp *(*body)(s
 	}
 	sim_cpu->ci_curlwp = it;
 	sim_trace("handoff upon", from->l_name);
-	last = back(sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h));
+	(void)back(sim_stack_start(&from->l_sp, it->l_stack_top, handoff_body, &h));
 	xp_context = context;
-	return last;
 }
 
 /* A stack that goes on at fn() when it is switched to. */

@@ -78,8 +78,7 @@ size_t __real_strlen(const char *s);
 int __real_strcmp(const char *a, const char *b);
 int __real_strncmp(const char *a, const char *b, size_t n);
 char *__real_strchr(const char *s, int c);
-struct lwp *__real_port_handoff(struct lwp *from, struct lwp *it,
-    struct lwp *(*body)(struct lwp *it));
+void __real_port_handoff(struct lwp *from, struct lwp *it, void (*body)(struct lwp *it));
 
 /* ---- What has shadow ---- */
 
@@ -371,8 +370,7 @@ size_t __wrap_strlen(const char *s);
 int __wrap_strcmp(const char *a, const char *b);
 int __wrap_strncmp(const char *a, const char *b, size_t n);
 char *__wrap_strchr(const char *s, int c);
-struct lwp *__wrap_port_handoff(struct lwp *from, struct lwp *it,
-    struct lwp *(*body)(struct lwp *it));
+void __wrap_port_handoff(struct lwp *from, struct lwp *it, void (*body)(struct lwp *it));
 
 void *__wrap_memcpy(void *to, const void *from, size_t n)
 {
@@ -448,9 +446,8 @@ char *__wrap_strchr(const char *s, int c)
 }
 
 /* The stack of `it` begins anew at its top, whatever frames it was left in. */
-struct lwp *__wrap_port_handoff(struct lwp *from, struct lwp *it,
-    struct lwp *(*body)(struct lwp *it))
+void __wrap_port_handoff(struct lwp *from, struct lwp *it, void (*body)(struct lwp *it))
 {
 	kasan_unpoison(it->l_stack, it->l_stack_size);
-	return __real_port_handoff(from, it, body);
+	__real_port_handoff(from, it, body);
 }

@@ -19,7 +19,7 @@ static void pool_main(void *arg)
 {
 	(void)arg;
 	port_intr_off();
-	(void)ithread_main(curlwp);
+	ithread_main(curlwp);
 }
 
 void pool_level(struct cpu *ci, struct lwp *it, unsigned level)
