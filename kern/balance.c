@@ -14,11 +14,11 @@
  *	to    C     C + s                  H - C - s  (the other has become it)
  *
  * The source of the greatest gain moves, one a look, if it gains GAIN_MIN; of two that gain the
- * same, the one that takes less. By this rule a source
- * that makes up the load by itself stays: it would take the load along, and no more (H - C - s is
- * then at most 0). And none goes back by the loads that sent it: the way back gains -(H - C - s).
- * What is left is that loads change because of a move, when sources were short of time before. So
- * all begin to count their busy looks anew after each, and the source rests for LOOKS_REST of them.
+ * same, the one that takes less. By this rule a source that makes up the load by itself stays: it
+ * would take the load along, and no more (H - C - s is then at most 0). And none goes back by the
+ * loads that sent it: the way back gains -(H - C - s). What is left is that loads change because of
+ * a move, when sources were short of time before. So all begin to count their busy looks anew after
+ * each, and the source rests for LOOKS_REST of them.
  *
  * Left where they are: sources bound by hand or by their driver (intr_bind()), sources that cannot
  * be moved, that rest, that storm.c holds or tries, that were not measured in this look. A CPU that
@@ -114,15 +114,15 @@ static struct balance_cpu *cpu_of(const struct intr_source *is)
 
 static bool measure_source(struct intr_source *is, void *unused)
 {
-	struct cpu *ci = atomic_load_explicit(&is->is_cpu, memory_order_relaxed);
-	struct balance *bs = &is->is_balance;
 	struct balance_cpu *bc = cpu_of(is);
+	unsigned cpu = (unsigned)(bc - balance_cpus);
+	struct balance *bs = &is->is_balance;
 
 	(void)unused;
 	bs->bs_chosen = false;
 	if (bs->bs_rest > 0)
 		bs->bs_rest--;
-	if (!meter_read(&bs->bs_meter, ci->ci_index, source_ticks(is, ci->ci_index), port_counter(),
+	if (!meter_read(&bs->bs_meter, cpu, source_ticks(is, cpu), port_counter(),
 		&bs->bs_permille) &&
 	    is->is_nhandlers != 0)
 		bc->bc_unknown = true;

@@ -360,8 +360,7 @@ void sched_switch(void)
 		sched_busy(ci);
 	if (l->l_pinned != NULL) {
 		next = ithread_divorce(ci, l);
-		next->l_slice_of++; /* that of one that was pinned goes on as well */
-
+		next->l_slice_of++;                /* that of one that was pinned goes on as well */
 		ci->ci_pending |= PENDING_RESCHED; /* it may be less than who is runnable */
 	} else {
 		next = runq_pick(ci);

@@ -127,7 +127,7 @@ static _Atomic uint64_t storm_total;    /* (~) relaxed: hw.intr.storms */
 static _Atomic uint64_t storm_percent = STORM_PERCENT; /* (~) relaxed: a setting */
 static _Atomic uint64_t stuck_ms = STUCK_MS;           /* (~) relaxed: a setting */
 
-/* ---- Measuring. st_lock held, interrupts off. ---- */
+/* ---- Measuring ---- */
 
 bool storm_late(const struct cpu *ci, uint64_t now_ns, uint64_t within_ns)
 {
@@ -135,6 +135,8 @@ bool storm_late(const struct cpu *ci, uint64_t now_ns, uint64_t within_ns)
 
 	return late_ns != 0 && late_ns + within_ns >= now_ns;
 }
+
+/* The rest: st_lock held, interrupts off. */
 
 /* storm_sample - bring st_percent up to date. The first sample on a CPU, or after a handler left
  * and took its time with it, measures nothing. */

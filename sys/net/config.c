@@ -125,16 +125,22 @@ static void set_up(const char *name, bool up)
 	net_exit();
 }
 
+/* hold_card - the card of an interface, to be released; without the lock. */
+static int hold_card(const char *name, struct nic **out)
+{
+	if (strcmp(name, "lo") == 0)
+		return EOPNOTSUPP;
+	*out = nic_hold(name);
+	return *out != NULL ? 0 : ENXIO;
+}
+
 int net_if_up(const char *name, bool up)
 {
 	struct nic *nic;
-	int error = 0;
+	int error = hold_card(name, &nic);
 
-	if (strcmp(name, "lo") == 0)
-		return EOPNOTSUPP;
-	nic = nic_hold(name);
-	if (nic == NULL)
-		return ENXIO;
+	if (error != 0)
+		return error;
 	if (up) {
 		error = nic_up(nic);
 		if (error == 0) {
@@ -174,14 +180,11 @@ static void follow_mtu(const char *name, unsigned mtu)
 int net_if_mtu(const char *name, unsigned mtu, unsigned *max)
 {
 	struct nic *nic;
-	int error;
+	int error = hold_card(name, &nic);
 
 	*max = 0;
-	if (strcmp(name, "lo") == 0)
-		return EOPNOTSUPP;
-	nic = nic_hold(name);
-	if (nic == NULL)
-		return ENXIO;
+	if (error != 0)
+		return error;
 	*max = nic->nic_mtu_max;
 	if (mtu >= NIC_MTU_MIN && mtu < nic->nic_mtu)
 		follow_mtu(name, mtu); /* nothing longer is made while the card changes */
@@ -197,13 +200,10 @@ int net_if_sums(const char *name, bool on)
 {
 	struct netif *netif;
 	struct nic *nic;
-	int error;
+	int error = hold_card(name, &nic);
 
-	if (strcmp(name, "lo") == 0)
-		return EOPNOTSUPP;
-	nic = nic_hold(name);
-	if (nic == NULL)
-		return ENXIO;
+	if (error != 0)
+		return error;
 	error = nic_sums_set(nic, on);
 	net_enter();
 	netif = net_netif(name);
@@ -332,18 +332,13 @@ int net_if_del(const char *name, const char *addr)
 	return error;
 }
 
-/* has_link - by the card's own word: one that begins anew, for another MTU, is without a link for a
- * while of which TCP/IP is not told, as it would forget its routers. */
-static bool has_link(const char *name)
+/* has_link - by the card's own word, too: one that begins anew, for another MTU, is without a link
+ * for a while of which TCP/IP is not told, as it would forget its routers. The lock is held. */
+static bool has_link(const struct netif *netif)
 {
-	struct nic *nic = nic_hold(name);
-	bool link = false;
-
-	if (nic != NULL) { /* Relaxed: it may change at any time. */
-		link = atomic_load_explicit(&nic->nic_link, memory_order_relaxed);
-		nic_release(nic);
-	}
-	return link;
+	/* Relaxed: it may change at any time. */
+	return netif_is_link_up(netif) &&
+	    atomic_load_explicit(&net_card_of(netif)->nic_link, memory_order_relaxed);
 }
 
 int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
@@ -356,10 +351,9 @@ int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
 	for (;;) {
 		net_enter();
 		error = find_card(name, &netif);
-		has =
-		    error == 0 && !ip4_addr_isany(netif_ip4_addr(netif)) && netif_is_link_up(netif);
+		has = error == 0 && !ip4_addr_isany(netif_ip4_addr(netif)) && has_link(netif);
 		net_exit();
-		if (error != 0 || (has && has_link(name)))
+		if (error != 0 || has)
 			return error;
 		if (clock_ns() >= end)
 			return ETIMEDOUT;
