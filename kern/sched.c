@@ -360,8 +360,9 @@ void sched_switch(void)
 		sched_busy(ci);
 	if (l->l_pinned != NULL) {
 		next = ithread_divorce(ci, l);
-		next->l_slice_of++;                /* that of one that was pinned goes on as well */
-		ci->ci_pending |= PENDING_RESCHED; /* it may be less than who is runnable */
+		/* Its slice goes on as well; and it may be less than who is runnable. */
+		next->l_slice_of++;
+		ci->ci_pending |= PENDING_RESCHED;
 	} else {
 		next = runq_pick(ci);
 		sched_chosen(ci, next);
