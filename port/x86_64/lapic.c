@@ -113,17 +113,28 @@ bool x86_lapic_irr(unsigned vector)
 	return (x86_lapic_read(LAPIC_IRR + vector / 32) >> (vector % 32) & 1) != 0;
 }
 
-int x86_lapic_isr(void)
+/* The highest of the 256 bits that begin at that register, or -1. */
+static int highest(unsigned reg)
 {
 	uint32_t bits;
 	int i;
 
 	for (i = 7; i >= 0; i--) {
-		bits = x86_lapic_read(LAPIC_ISR + (unsigned)i);
+		bits = x86_lapic_read(reg + (unsigned)i);
 		if (bits != 0)
 			return i * 32 + 31 - __builtin_clz(bits);
 	}
 	return -1;
+}
+
+int x86_lapic_isr(void)
+{
+	return highest(LAPIC_ISR);
+}
+
+int x86_lapic_irr_top(void)
+{
+	return highest(LAPIC_IRR);
 }
 
 /* The IPI before has left. xAPIC only, interrupts off. */

@@ -25,12 +25,15 @@
  */
 #include "x86.h"
 
+#include <ithaca/clock.h>
 #include <ithaca/cpu.h>
 #include <ithaca/lwp.h>
+#include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <stdatomic.h>
 
 #define FRAMES_MAX 48
+#define RFLAGS_IF 0x200u
 #define SAVED_REGS 72 /* entry.S: nine registers lie beneath an interrupt's %rip */
 #define STOP_SPINS 1000000
 #define VEC_DF 8
@@ -217,16 +220,42 @@ void port_backtrace(void)
 	frames_print(curlwp, fp);
 }
 
+static void print_vector(const char *what, int vector)
+{
+	if (vector < 0)
+		kprintf(", none %s", what);
+	else
+		kprintf(", %#x %s", (unsigned)vector, what);
+}
+
+/* Why it takes none: they are off, one was not ended, or none was asked for. */
+static void print_interrupts(const struct x86_cpu *xc, const struct trapframe *tf)
+{
+	uint64_t now = port_counter(), deadline = xc->xc_clock_deadline;
+	bool late = deadline < now;
+	uint64_t us = port_counter_to_ns(late ? now - deadline : deadline - now) / NS_PER_US;
+
+	kprintf("  interrupts %s", (tf->rflags & RFLAGS_IF) != 0 ? "on" : "off");
+	print_vector("in service", xc->xc_isr);
+	print_vector("requested", xc->xc_irr);
+	if (deadline == UINT64_MAX)
+		kprintf("; no clock interrupt is armed\n");
+	else
+		kprintf("; a clock interrupt %s %llu us\n", late ? "is late by" : "comes in",
+		    (unsigned long long)us);
+}
+
 void port_backtrace_cpu(struct cpu *ci)
 {
+	const struct x86_cpu *xc = x86_cpu(ci);
 	/* Pairs with the release store in x86_trap(). */
-	const struct trapframe *tf =
-	    atomic_load_explicit(&x86_cpu(ci)->xc_stopped, memory_order_acquire);
+	const struct trapframe *tf = atomic_load_explicit(&xc->xc_stopped, memory_order_acquire);
 
 	if (tf == NULL) {
 		kprintf("  it did not stop\n");
 		return;
 	}
+	print_interrupts(xc, tf);
 	print_place("   ", tf->rip);
 	if (ITHACA_CHECKED)
 		frames_print(ci->ci_curlwp, tf->rbp);
@@ -269,6 +298,8 @@ void x86_trap(struct trapframe *tf)
 	struct x86_cpu *by = atomic_load_explicit(&stopper, memory_order_acquire);
 
 	if (tf->vector == VEC_NMI && by != NULL && by != xc) {
+		xc->xc_isr = (int16_t)x86_lapic_isr();
+		xc->xc_irr = (int16_t)x86_lapic_irr_top();
 		/* Pairs with the acquire loads in port_stop_others() and x86_trap_dump(). */
 		atomic_store_explicit(&xc->xc_stopped, tf, memory_order_release);
 		halt_forever();

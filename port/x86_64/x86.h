@@ -49,6 +49,7 @@ struct x86_cpu {
 	uint64_t xc_clock_deadline;              /* (i) clock.c: counter value, UINT64_MAX: none */
 	struct trapframe *xc_trap;               /* (i) the exception that this CPU is dying of */
 	struct trapframe *_Atomic xc_stopped;    /* (~) stopped by port_stop_others(), here */
+	int16_t xc_isr, xc_irr;                  /* (i) in service, requested; set before it */
 	_Atomic bool xc_probed;                  /* (~) an NMI of port_probe() is on its way */
 	_Atomic uint64_t xc_answers;             /* (~) own CPU counts: those it has taken */
 	_Atomic unsigned xc_start;               /* (~) smp.c: START_* */
@@ -136,9 +137,11 @@ void x86_lapic_startup_ipi(uint32_t apicid, uint8_t page); /* begins at page << 
 void x86_lapic_nmi(uint32_t apicid);
 uint32_t x86_lapic_id(void); /* of this CPU */
 
-/* x86_lapic_irr, x86_lapic_isr - is that vector requested (in service) on this CPU? */
+/* x86_lapic_irr - is that vector requested on this CPU? */
 bool x86_lapic_irr(unsigned vector);
-int x86_lapic_isr(void); /* the highest in service, or -1 */
+/* x86_lapic_isr, x86_lapic_irr_top - the highest in service (requested) on this CPU, or -1. */
+int x86_lapic_isr(void);
+int x86_lapic_irr_top(void);
 
 /* x86_lapic_send - an interrupt with that vector for `ci`. Any context. */
 void x86_lapic_send(struct cpu *ci, uint8_t vector);

@@ -30,6 +30,8 @@ def test_cpu_with_interrupts_off(boot, mode, cpu):
     assert re.search(rf'\ncpu {(cpu + 2) % 3}, lwp', text)
     shown = text[text.index(f'cpu{cpu}, which hangs:'):]
     assert 'lwp "hang" at level none' in shown
+    assert re.search(r'  interrupts off, none in service, 0x[0-9a-f]+ requested; '
+                     r'a clock interrupt is late by \d+ us', shown), shown
     assert re.search(r' loop\+0x', shown)
     assert 'pending queues:' in text
 
