@@ -366,53 +366,31 @@ static void balance_kick(void)
 	mutex_exit(&balance_mutex);
 }
 
-static uint64_t number_get(struct sysctl *sy)
-{
-	return atomic_load_explicit((_Atomic uint64_t *)sy->sy_arg, memory_order_relaxed);
-}
-
-static int number_set(struct sysctl *sy, uint64_t value)
-{
-	atomic_store_explicit((_Atomic uint64_t *)sy->sy_arg, value, memory_order_relaxed);
-	balance_kick();
-	return 0;
-}
-
-static int ms_set(struct sysctl *sy, uint64_t value)
-{
-	if (value != 0 && value < BALANCE_MS_MIN)
-		return EINVAL;
-	return number_set(sy, value);
-}
-
 static struct sysctl nodes[] = {
     {.sy_name = "hw.intr.balance_ms",
 	.sy_doc = "between two looks at what sources take of each CPU, in ms, from 10; 0: none",
-	.sy_get = number_get,
-	.sy_set = ms_set,
-	.sy_arg = (uintptr_t)&balance_ms,
-	.sy_max = BALANCE_MS_MAX},
+	.sy_value = &balance_ms,
+	.sy_min = BALANCE_MS_MIN,
+	.sy_max = BALANCE_MS_MAX,
+	.sy_or_zero = true,
+	.sy_changed = balance_kick},
     {.sy_name = "hw.intr.balance_percent",
 	.sy_doc = "what sources take of a CPU that one of them is to leave, in percent",
-	.sy_get = number_get,
-	.sy_set = number_set,
-	.sy_arg = (uintptr_t)&balance_percent,
+	.sy_value = &balance_percent,
 	.sy_min = 1,
-	.sy_max = 100},
+	.sy_max = 100,
+	.sy_changed = balance_kick},
     {.sy_name = "hw.intr.balance.moves",
 	.sy_doc = "sources that went to another CPU because theirs was busy",
-	.sy_get = number_get,
-	.sy_arg = (uintptr_t)&balance_moves},
+	.sy_value = &balance_moves},
     {.sy_name = "hw.intr.balance.refused",
 	.sy_doc = "... that were to, and could not",
-	.sy_get = number_get,
-	.sy_arg = (uintptr_t)&balance_refused},
+	.sy_value = &balance_refused},
 };
 
 int balance_init(void)
 {
-	size_t i;
-	int error = 0;
+	int error;
 
 	if (sysctl_find(nodes[0].sy_name) != NULL)
 		return EEXIST;
@@ -422,7 +400,7 @@ int balance_init(void)
 	callout_init_hard(&balance_late);
 	callout_setfunc(&balance_late, balance_hurry, NULL);
 	error = lwp_create("balance", PRI_MAX, NULL, 0, balance_main, NULL, NULL);
-	for (i = 0; error == 0 && i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		error = sysctl_register(&nodes[i]);
+	if (error == 0)
+		error = sysctl_register(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	return error;
 }

@@ -54,7 +54,6 @@
 
 #include <ithaca/clock.h>
 #include <ithaca/cpu.h>
-#include <ithaca/errno.h>
 #include <ithaca/intr.h>
 #include <ithaca/lwp.h>
 #include <ithaca/port.h>
@@ -387,22 +386,6 @@ static void heartbeat_restart(void)
 		cpu_call(cpu_lookup(i), heartbeat_begin, NULL);
 }
 
-static uint64_t limit_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&limit_ms, memory_order_relaxed);
-}
-
-static int limit_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	if (value != 0 && value < HEARTBEAT_MS_MIN)
-		return EINVAL;
-	atomic_store_explicit(&limit_ms, value, memory_order_relaxed);
-	heartbeat_restart();
-	return 0;
-}
-
 static uint64_t beats_get(struct sysctl *sy)
 {
 	uint64_t sum = 0;
@@ -414,22 +397,18 @@ static uint64_t beats_get(struct sysctl *sy)
 	return sum;
 }
 
-static uint64_t reports_get(struct sysctl *sy)
-{
-	(void)sy;
-	return count_of(&reports);
-}
-
 static struct sysctl nodes[] = {
     {.sy_name = "kern.heartbeat_ms",
 	.sy_doc = "within how many ms a CPU that hangs is caught, from 100; 0: nobody watches",
-	.sy_get = limit_get,
-	.sy_set = limit_set,
-	.sy_max = HEARTBEAT_MS_MAX},
+	.sy_value = &limit_ms,
+	.sy_min = HEARTBEAT_MS_MIN,
+	.sy_max = HEARTBEAT_MS_MAX,
+	.sy_or_zero = true,
+	.sy_changed = heartbeat_restart},
     {.sy_name = "kern.heartbeat.beats", .sy_doc = "of all CPUs", .sy_get = beats_get},
     {.sy_name = "kern.heartbeat.reports",
 	.sy_doc = "times that the console was told of a softclock that did not come round",
-	.sy_get = reports_get},
+	.sy_value = &reports},
 };
 
 int heartbeat_init(void)
@@ -441,8 +420,8 @@ int heartbeat_init(void)
 	for (i = 0; error == 0 && i < n; i++)
 		error = softint_establish("heartbeat", IPL_SOFTCLOCK, count_softint, &beats[i],
 		    &beats[i].hb_softint);
-	for (i = 0; error == 0 && i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		error = sysctl_register(&nodes[i]);
+	if (error == 0)
+		error = sysctl_register(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	if (error != 0)
 		return error;
 	ncpus = n;

@@ -571,62 +571,29 @@ static void storm_kick(void)
 		cpu_call(cpu_lookup(i), storm_kick_cpu, NULL);
 }
 
-static uint64_t percent_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&storm_percent, memory_order_relaxed);
-}
-
-static int percent_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&storm_percent, value, memory_order_relaxed);
-	storm_kick();
-	return 0;
-}
-
-static uint64_t stuck_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&stuck_ms, memory_order_relaxed);
-}
-
-static int stuck_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&stuck_ms, value, memory_order_relaxed);
-	storm_kick();
-	return 0;
-}
-
-static uint64_t total_get(struct sysctl *sy)
-{
-	(void)sy;
-	return stat_read(&storm_total);
-}
-
-static struct sysctl storm_sysctl[] = {
+static struct sysctl nodes[] = {
     {.sy_name = "hw.intr.storm_percent",
 	.sy_doc = "share of its CPU that makes a source a storm, in percent; 0: none does",
-	.sy_get = percent_get,
-	.sy_set = percent_set,
-	.sy_max = 100},
+	.sy_value = &storm_percent,
+	.sy_max = 100,
+	.sy_changed = storm_kick},
     {.sy_name = "hw.intr.stuck_ms",
 	.sy_doc = "how long handlers may keep a line masked before it is named, in ms; 0: ever",
-	.sy_get = stuck_get,
-	.sy_set = stuck_set,
-	.sy_max = 3600000},
-    {.sy_name = "hw.intr.storms", .sy_doc = "storms of any source so far", .sy_get = total_get},
+	.sy_value = &stuck_ms,
+	.sy_max = 3600000,
+	.sy_changed = storm_kick},
+    {.sy_name = "hw.intr.storms",
+	.sy_doc = "storms of any source so far",
+	.sy_value = &storm_total},
 };
 
 int storm_init(void)
 {
-	size_t i;
 	int error;
 
 	error = softint_establish("storm", IPL_SOFTCLOCK, storm_say, NULL, &storm_softint);
-	for (i = 0; error == 0 && i < sizeof(storm_sysctl) / sizeof(storm_sysctl[0]); i++)
-		error = sysctl_register(&storm_sysctl[i]);
+	if (error == 0)
+		error = sysctl_register(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	if (error != 0)
 		return error;
 	/* Release: pairs with the acquire in storm_tick(), storm_tell(). */

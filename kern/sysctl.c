@@ -9,12 +9,13 @@
  * good. Two adaptive mutexes:
  * - sysctl_list_lock covers the links. It is never held while a node's function runs, so a
  *   function that sysctl_each() calls may read, set and register as it likes.
- * - sysctl_set_lock makes sets one at a time; a node's sy_set needs no lock against itself, and
- *   must not set another node.
- * Lock order: sysctl_set_lock, then whatever sy_set takes, then sysctl_list_lock.
+ * - sysctl_set_lock makes sets one at a time; a node's sy_set and sy_changed need no lock against
+ *   themselves, and must not set another node.
+ * Lock order: sysctl_set_lock, then whatever those take, then sysctl_list_lock.
  *
- * Not for values that a fast path reads through here: it keeps its own copy, which sy_set writes.
- * Read next: sysctl.h for the node; stats.c for a set that does work (hw.intr.threads).
+ * Not for values that a fast path reads through here: it reads the atomic to which sy_value points,
+ * or a copy of its own, which sy_set writes. Read next: sysctl.h for the node; balance.c for
+ * settings; stats.c for a set that does work (hw.intr.threads).
  */
 #include <ithaca/sysctl.h>
 
@@ -53,15 +54,26 @@ static bool name_is_good(const char *name)
 	return word;
 }
 
-int sysctl_register(struct sysctl *sy)
+/* check_node - it is one of the three kinds, and whole. */
+static void check_node(const struct sysctl *sy)
+{
+	unsigned kinds = (sy->sy_value != NULL) + (sy->sy_get != NULL) + (sy->sy_text != NULL);
+
+	KASSERT(name_is_good(sy->sy_name), "sysctl \"%s\": no such form of name", sy->sy_name);
+	KASSERT(kinds == 1, "sysctl %s has %u values", sy->sy_name, kinds);
+	KASSERT(sy->sy_set == NULL || sy->sy_get != NULL, "sysctl %s: sy_set without sy_get",
+	    sy->sy_name);
+	KASSERT(sy->sy_changed == NULL || (sy->sy_value != NULL && sy->sy_max != 0),
+	    "sysctl %s: sy_changed of what is no setting", sy->sy_name);
+	KASSERT(sy->sy_min <= sy->sy_max, "sysctl %s: limits", sy->sy_name);
+}
+
+static int register_one(struct sysctl *sy)
 {
 	struct sysctl **at;
 	int order = 1;
 
-	KASSERT(name_is_good(sy->sy_name), "sysctl \"%s\": no such form of name", sy->sy_name);
-	KASSERT(sy->sy_text != NULL || sy->sy_get != NULL || sy->sy_value != NULL,
-	    "sysctl %s has no value", sy->sy_name);
-	KASSERT(sy->sy_min <= sy->sy_max, "sysctl %s: limits", sy->sy_name);
+	check_node(sy);
 	mutex_enter(&sysctl_list_lock);
 	for (at = &sysctl_first; *at != NULL; at = &(*at)->sy_next) {
 		order = strcmp((*at)->sy_name, sy->sy_name);
@@ -78,10 +90,19 @@ int sysctl_register(struct sysctl *sy)
 	return 0;
 }
 
+int sysctl_register(struct sysctl *nodes, unsigned n)
+{
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && i < n; i++)
+		error = register_one(&nodes[i]);
+	return error;
+}
+
 void sysctl_publish(struct sysctl *nodes, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (sysctl_register(&nodes[i]) != 0)
+		if (register_one(&nodes[i]) != 0)
 			panic("sysctl %s: the name is taken", nodes[i].sy_name);
 }
 
@@ -98,10 +119,18 @@ struct sysctl *sysctl_find(const char *name)
 	return sy;
 }
 
+uint64_t sysctl_number(struct sysctl *sy)
+{
+	KASSERT(sy->sy_text == NULL, "sysctl %s is a text", sy->sy_name);
+	if (sy->sy_get != NULL)
+		return sy->sy_get(sy);
+	/* Relaxed: sysctl.h. */
+	return atomic_load_explicit(sy->sy_value, memory_order_relaxed);
+}
+
 int sysctl_read(const char *name, char *buf, size_t size)
 {
 	struct sysctl *sy = sysctl_find(name);
-	uint64_t value;
 
 	if (sy == NULL)
 		return ENOENT;
@@ -109,8 +138,25 @@ int sysctl_read(const char *name, char *buf, size_t size)
 		sy->sy_text(sy, buf, size);
 		return 0;
 	}
-	value = sy->sy_get != NULL ? sy->sy_get(sy) : *sy->sy_value;
-	ksnprintf(buf, size, "%llu", (unsigned long long)value);
+	ksnprintf(buf, size, "%llu", (unsigned long long)sysctl_number(sy));
+	return 0;
+}
+
+static bool within_limits(const struct sysctl *sy, uint64_t value)
+{
+	if (value == 0 && sy->sy_or_zero)
+		return true;
+	return sy->sy_max == 0 || (value >= sy->sy_min && value <= sy->sy_max);
+}
+
+static int set(struct sysctl *sy, uint64_t value)
+{
+	if (sy->sy_set != NULL)
+		return sy->sy_set(sy, value);
+	/* Relaxed: sysctl.h. */
+	atomic_store_explicit(sy->sy_value, value, memory_order_relaxed);
+	if (sy->sy_changed != NULL)
+		sy->sy_changed();
 	return 0;
 }
 
@@ -122,15 +168,15 @@ int sysctl_write(const char *name, const char *text)
 
 	if (sy == NULL)
 		return ENOENT;
-	if (sy->sy_set == NULL)
+	if (sy->sy_set == NULL && (sy->sy_value == NULL || sy->sy_max == 0))
 		return EPERM;
 	error = kstrtou64(text, &value);
 	if (error != 0)
 		return error;
-	if ((sy->sy_min != 0 || sy->sy_max != 0) && (value < sy->sy_min || value > sy->sy_max))
+	if (!within_limits(sy, value))
 		return ERANGE;
 	mutex_enter(&sysctl_set_lock);
-	error = sy->sy_set(sy, value);
+	error = set(sy, value);
 	mutex_exit(&sysctl_set_lock);
 	return error;
 }

@@ -50,7 +50,7 @@
 #include <ithaca/print.h>
 #include <ithaca/sysctl.h>
 
-static _Atomic bool witness_on = true; /* (~) relaxed: a setting */
+static _Atomic uint64_t witness_on = 1; /* (~) relaxed: a setting */
 
 bool witness_watching(void)
 {
@@ -438,19 +438,6 @@ static void witness_dump(void)
 
 /* ---- Settings and counts ---- */
 
-static uint64_t enabled_get(struct sysctl *sy)
-{
-	(void)sy;
-	return WITNESS_GET(witness_on);
-}
-
-static int enabled_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	WITNESS_SET(witness_on, value != 0);
-	return 0;
-}
-
 static uint64_t count_get(struct sysctl *sy)
 {
 	return witness_reports((enum witness_kind)sy->sy_arg);
@@ -484,8 +471,7 @@ static uint64_t table_get(struct sysctl *sy)
 static struct sysctl nodes[] = {
     {.sy_name = "debug.witness.enabled",
 	.sy_doc = "1: locks and contexts are checked; 0: not",
-	.sy_get = enabled_get,
-	.sy_set = enabled_set,
+	.sy_value = &witness_on,
 	.sy_max = 1},
     {.sy_name = "debug.witness.reports", .sy_doc = "reports made", .sy_get = reports_get},
     {.sy_name = "debug.witness.classes",

@@ -82,9 +82,10 @@ static int out_of_range(const char *name, const char *value)
 	char node[LINE_SIZE], min[VALUE_SIZE], max[VALUE_SIZE];
 	struct sysctl *sy = sysctl_find(name);
 
-	if (sy != NULL && (sy->sy_min != 0 || sy->sy_max != 0))
-		return shell_error("%s: %s: must be %llu to %llu", name, value,
-		    (unsigned long long)sy->sy_min, (unsigned long long)sy->sy_max);
+	if (sy != NULL && sy->sy_max != 0)
+		return shell_error("%s: %s: must be %s%llu to %llu", name, value,
+		    sy->sy_or_zero ? "0 or " : "", (unsigned long long)sy->sy_min,
+		    (unsigned long long)sy->sy_max);
 	ksnprintf(node, sizeof(node), "%s_min", name);
 	if (sysctl_read(node, min, sizeof(min)) != 0)
 		return shell_error("%s: %s: outside its limits", name, value);

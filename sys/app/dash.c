@@ -192,7 +192,7 @@ static void put_settings(struct text *te)
 		if (sy == NULL || sy->sy_text != NULL)
 			continue;
 		put(te, "%s\"%s\":%llu", first ? "" : ",", names[i],
-		    (unsigned long long)(sy->sy_get != NULL ? sy->sy_get(sy) : *sy->sy_value));
+		    (unsigned long long)sysctl_number(sy));
 		first = false;
 	}
 	put(te, "}");

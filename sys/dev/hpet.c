@@ -373,7 +373,7 @@ int hpet_init(void)
 		kprintf("hpet: no periodic timer\n");
 		return ENXIO;
 	}
-	error = sysctl_register(&sysctl_hz);
+	error = sysctl_register(&sysctl_hz, 1);
 	if (error == 0)
 		error = hpet_start(HPET_HZ_DEFAULT);
 	if (error != 0)

@@ -49,53 +49,31 @@ static struct mutex units_lock;
 static struct list units = LIST_INIT(units); /* (m: units_lock) */
 static bool initialised;                     /* attaches come one at a time: device.c */
 
-enum { BUDGET, QUEUES, INTERRUPTS, SETTINGS };
-
-/* (~) relaxed: each is used as it stands, one at a time. */
-static _Atomic uint64_t settings[SETTINGS] = {[BUDGET] = 64, [QUEUES] = 0, [INTERRUPTS] = KINDS};
-
-static unsigned setting(unsigned which)
-{
-	return (unsigned)atomic_load_explicit(&settings[which], memory_order_relaxed);
-}
-
-static uint64_t setting_get(struct sysctl *sy)
-{
-	return setting((unsigned)sy->sy_arg);
-}
-
-static int setting_set(struct sysctl *sy, uint64_t value)
-{
-	atomic_store_explicit(&settings[sy->sy_arg], value, memory_order_relaxed);
-	return 0;
-}
+/* Settings: (~) relaxed: each is used as it stands, one at a time. */
+static _Atomic uint64_t budget = 64;
+static _Atomic uint64_t queues_most;
+static _Atomic uint64_t interrupts = KINDS;
 
 static struct sysctl nodes[] = {
     {.sy_name = "dev.igb.budget",
 	.sy_doc = "packets that one run of a queue's handler takes before its neighbours' turn",
-	.sy_get = setting_get,
-	.sy_set = setting_set,
-	.sy_arg = BUDGET,
+	.sy_value = &budget,
 	.sy_min = 1,
 	.sy_max = 1000000},
     {.sy_name = "dev.igb.queues",
 	.sy_doc = "most queues of a card that is attached from now on; 0: one a CPU",
-	.sy_get = setting_get,
-	.sy_set = setting_set,
-	.sy_arg = QUEUES,
+	.sy_value = &queues_most,
 	.sy_max = NIC_QUEUES_MAX},
     {.sy_name = "dev.igb.interrupts",
 	.sy_doc = "kinds of interrupt that it may use: sum of 1 MSI-X, 2 MSI, 4 the pin",
-	.sy_get = setting_get,
-	.sy_set = setting_set,
-	.sy_arg = INTERRUPTS,
+	.sy_value = &interrupts,
 	.sy_min = 1,
 	.sy_max = KINDS},
 };
 
 unsigned igb_budget(void)
 {
-	return setting(BUDGET);
+	return (unsigned)atomic_load_explicit(&budget, memory_order_relaxed);
 }
 
 /* ---- Operations ---- */
@@ -414,7 +392,8 @@ static const struct nic_ops ops = {.no_up = igb_up,
 /* Vectors: one a queue and one for the link; else one source for all. */
 static int sources_get(struct igb *ig)
 {
-	unsigned want = setting(QUEUES), of = setting(INTERRUPTS), got;
+	unsigned want = (unsigned)atomic_load_explicit(&queues_most, memory_order_relaxed);
+	unsigned of = (unsigned)atomic_load_explicit(&interrupts, memory_order_relaxed), got;
 	int error;
 
 	if (want == 0)

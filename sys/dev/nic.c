@@ -463,25 +463,6 @@ static uint64_t bufs_free(struct sysctl *sy)
 	return n;
 }
 
-static uint64_t bufs_max_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&bufs_max, memory_order_relaxed);
-}
-
-static int bufs_max_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&bufs_max, value, memory_order_relaxed);
-	return 0;
-}
-
-static uint64_t bufs_short_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&bufs_short, memory_order_relaxed);
-}
-
 static struct sysctl nodes[] = {
     {.sy_name = "net.bufs",
 	.sy_doc = "buffers of the network cards that exist",
@@ -489,13 +470,12 @@ static struct sysctl nodes[] = {
     {.sy_name = "net.bufs_free", .sy_doc = "of those, not in use", .sy_get = bufs_free},
     {.sy_name = "net.bufs_max",
 	.sy_doc = "most that are made (those that exist stay)",
-	.sy_get = bufs_max_get,
-	.sy_set = bufs_max_set,
+	.sy_value = &bufs_max,
 	.sy_min = 2,
 	.sy_max = 1 << 20},
     {.sy_name = "net.bufs_short",
 	.sy_doc = "times that none was to be had",
-	.sy_get = bufs_short_get},
+	.sy_value = &bufs_short},
 };
 
 void nic_init(void)

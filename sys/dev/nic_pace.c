@@ -32,11 +32,9 @@
 
 #include <ithaca/clock.h>
 #include <ithaca/cpu.h>
-#include <ithaca/errno.h>
 #include <ithaca/intr.h>
 #include <ithaca/mutex.h>
 #include <ithaca/port.h>
-#include <ithaca/print.h>
 #include <ithaca/sysctl.h>
 
 #define SAVED_NS ((int64_t)(10 * NS_PER_MS)) /* most that can be saved up by doing nothing */
@@ -51,23 +49,9 @@ static struct debt {
 	uint64_t de_since_ns; /* (m) when that was so */
 } debts[CPU_MAX];
 
-static uint64_t share_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&share, memory_order_relaxed);
-}
-
-static int share_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&share, value, memory_order_relaxed);
-	return 0;
-}
-
 static struct sysctl node = {.sy_name = "net.share",
     .sy_doc = "percent of a CPU that the cards' queues may take before they rest; 100: all",
-    .sy_get = share_get,
-    .sy_set = share_set,
+    .sy_value = &share,
     .sy_min = 1,
     .sy_max = 100};
 
@@ -83,14 +67,11 @@ void nic_pace_init(void)
 {
 	for (unsigned i = 0; i < CPU_MAX; i++)
 		mutex_init(&debts[i].de_mutex, "nic pace", IPL_VM);
+	sysctl_publish(&node, 1);
 }
 
 void nic_pace_start(struct nic_pace *np)
 {
-	int error = sysctl_register(&node);
-
-	if (error != 0 && error != EEXIST)
-		kprintf("sysctl %s: %s\n", node.sy_name, errno_name(error));
 	nic_turn_start(&np->np_turn);
 	callout_init(&np->np_rest);
 	callout_setfunc(&np->np_rest, rested, np);
@@ -143,7 +124,7 @@ static int64_t settle(struct debt *de, uint64_t percent)
 bool nic_pace_over(struct nic_pace *np, struct intr_handler *ih)
 {
 	struct cpu *ci = curcpu(), *home;
-	uint64_t percent = share_get(NULL), rest = 1;
+	uint64_t percent = atomic_load_explicit(&share, memory_order_relaxed), rest = 1;
 	int64_t debt;
 
 	if (np->np_cpu != CPU_MAX)

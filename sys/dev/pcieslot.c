@@ -102,39 +102,18 @@ static struct mutex slots_lock;
 static struct list slots = LIST_INIT(slots); /* (s) */
 static struct workqueue *slots_wq; /* (a) made with the first; attaches come one at a time */
 
-enum { BUTTON_MS, SETTLE_MS, SETTINGS };
-
-/* (~) relaxed: each is used as it stands. */
-static _Atomic uint64_t settings[SETTINGS] = {[BUTTON_MS] = 5000, [SETTLE_MS] = 1000};
-
-static uint64_t setting(unsigned which)
-{
-	return atomic_load_explicit(&settings[which], memory_order_relaxed);
-}
-
-static uint64_t setting_get(struct sysctl *sy)
-{
-	return setting((unsigned)sy->sy_arg);
-}
-
-static int setting_set(struct sysctl *sy, uint64_t value)
-{
-	atomic_store_explicit(&settings[sy->sy_arg], value, memory_order_relaxed);
-	return 0;
-}
+/* Settings: (~) relaxed: each is used as it stands. */
+static _Atomic uint64_t button_ms = 5000;
+static _Atomic uint64_t settle_ms = 1000;
 
 static struct sysctl nodes[] = {
     {.sy_name = "dev.pcieslot.button_ms",
 	.sy_doc = "milliseconds from a slot's button to what it asks for; 0: at once",
-	.sy_get = setting_get,
-	.sy_set = setting_set,
-	.sy_arg = BUTTON_MS,
+	.sy_value = &button_ms,
 	.sy_max = 60000},
     {.sy_name = "dev.pcieslot.settle_ms",
 	.sy_doc = "milliseconds that a slot rests without power",
-	.sy_get = setting_get,
-	.sy_set = setting_set,
-	.sy_arg = SETTLE_MS,
+	.sy_value = &settle_ms,
 	.sy_max = 60000},
 };
 
@@ -256,7 +235,7 @@ static void timer_stop(struct pcieslot *ps)
 
 static void settle(void)
 {
-	lwp_sleep_ns(setting(SETTLE_MS) * NS_PER_MS);
+	lwp_sleep_ns(atomic_load_explicit(&settle_ms, memory_order_relaxed) * NS_PER_MS);
 }
 
 /* ---- A card comes ---- */
@@ -418,7 +397,7 @@ static void look(struct pcieslot *ps, uint32_t todo)
 
 static void button(struct pcieslot *ps)
 {
-	uint64_t ms = setting(BUTTON_MS);
+	uint64_t ms = atomic_load_explicit(&button_ms, memory_order_relaxed);
 	bool in = in_use(ps);
 
 	if (ps->ps_state == GOING || ps->ps_state == COMING) {

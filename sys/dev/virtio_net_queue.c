@@ -539,23 +539,9 @@ void vtnet_stats(struct nic *nic, unsigned queue, struct nic_queue_stats *qs)
 	    .qs_interrupts = count_of(&q->q_interrupts)};
 }
 
-static uint64_t budget_get(struct sysctl *sy)
-{
-	(void)sy;
-	return count_of(&budget);
-}
-
-static int budget_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&budget, value, memory_order_relaxed);
-	return 0;
-}
-
 static struct sysctl node = {.sy_name = "dev.virtio_net.budget",
     .sy_doc = "frames that a run of a queue's handler takes before it lets others run",
-    .sy_get = budget_get,
-    .sy_set = budget_set,
+    .sy_value = &budget,
     .sy_min = 1,
     .sy_max = BUDGET_MAX};
 

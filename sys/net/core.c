@@ -301,13 +301,6 @@ static uint64_t read_time(struct sysctl *sy)
 	return port_counter_to_ns(net_count_get(sy)) / NS_PER_US;
 }
 
-static uint64_t put_offs_get(struct sysctl *sy)
-{
-	(void)sy;
-	/* Relaxed: a count. */
-	return atomic_load_explicit(&put_offs, memory_order_relaxed);
-}
-
 #define TIME(name, doc, of)                                                                        \
 	{                                                                                          \
 		.sy_name = name, .sy_doc = doc, .sy_get = read_time, .sy_arg = (uintptr_t)&of      \
@@ -322,7 +315,7 @@ static struct sysctl nodes[] = {
     NET_COUNT("net.lock.breaths", "times that a handler let others in", breaths),
     {.sy_name = "net.lock.put_off",
 	.sy_doc = "times that a handler came back, and did not wait for another's",
-	.sy_get = put_offs_get},
+	.sy_value = &put_offs},
     NET_COUNT("net.tcp.again", "connections that were closed and begun anew", tcp_again),
     NET_COUNT("net.loop.packets", "packets from this machine to itself", loop_packets),
     NET_COUNT("net.loop.failures", "times that their lwp was not to be made", loop_failures),

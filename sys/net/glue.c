@@ -182,34 +182,16 @@ int net_errno(int err)
 
 /* ---- Figures ---- */
 
-static uint64_t node_get(struct sysctl *sy)
-{
-	return load((_Atomic uint64_t *)sy->sy_arg);
-}
-
-static int max_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&mem_max, value, memory_order_relaxed);
-	return 0;
-}
-
 static struct sysctl nodes[] = {
     {.sy_name = "net.mem",
 	.sy_doc = "bytes that the network has from the heap",
-	.sy_get = node_get,
-	.sy_arg = (uintptr_t)&mem_used},
+	.sy_value = &mem_used},
     {.sy_name = "net.mem_max",
 	.sy_doc = "most that it may have",
-	.sy_get = node_get,
-	.sy_set = max_set,
-	.sy_arg = (uintptr_t)&mem_max,
+	.sy_value = &mem_max,
 	.sy_min = 1 << 16,
 	.sy_max = 1ull << 40},
-    {.sy_name = "net.mem_denied",
-	.sy_doc = "times that it got nothing",
-	.sy_get = node_get,
-	.sy_arg = (uintptr_t)&mem_denied},
+    {.sy_name = "net.mem_denied", .sy_doc = "times that it got nothing", .sy_value = &mem_denied},
 };
 
 void net_glue_init(void)

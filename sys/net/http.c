@@ -37,7 +37,7 @@
 #define LINGER_NS (5 * NS_PER_S)
 
 struct http_counts http_counts;
-static uint64_t conns_max = CONNS_MAX;
+static _Atomic uint64_t conns_max = CONNS_MAX; /* (~) relaxed: a limit */
 
 /* ---- The end of a connection ---- */
 
@@ -424,7 +424,7 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 	(void)arg;
 	if (err != ERR_OK || pcb == NULL)
 		return ERR_VAL;
-	if (http_counts.ct_conns_now >= conns_max)
+	if (http_counts.ct_conns_now >= atomic_load_explicit(&conns_max, memory_order_relaxed))
 		return full(pcb);
 	hc = kmem_alloc(sizeof(*hc));
 	if (hc == NULL)
@@ -459,18 +459,10 @@ static struct sysctl nodes[] = {
     NODE("net.http.out_bytes", "bytes of answers that arrived", ct_out_bytes),
     {.sy_name = "net.http.max",
 	.sy_doc = "connections open at once, at most",
-	.sy_set = NULL,
-	.sy_value = &conns_max},
+	.sy_value = &conns_max,
+	.sy_min = 1,
+	.sy_max = MEMP_NUM_TCP_PCB},
 };
-
-static int conns_max_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	net_enter();
-	conns_max = value;
-	net_exit();
-	return 0;
-}
 
 static bool listen(void)
 {
@@ -487,13 +479,9 @@ static bool listen(void)
 
 void http_start(void)
 {
-	struct sysctl *max = &nodes[sizeof(nodes) / sizeof(nodes[0]) - 1];
 	bool listening;
 
 	http_answer_init();
-	max->sy_set = conns_max_set;
-	max->sy_min = 1;
-	max->sy_max = MEMP_NUM_TCP_PCB;
 	net_enter();
 	listening = listen();
 	net_exit();

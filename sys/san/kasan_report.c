@@ -43,7 +43,7 @@ struct frame {
 
 /* Locking key: (a) set once before it is shared; (~) atomic, relaxed: they stand alone. */
 static _Atomic bool reporting;
-static _Atomic unsigned mode = MODE_PANIC;
+static _Atomic uint64_t mode = MODE_PANIC;
 static _Atomic uint64_t reports;
 static void (*describe)(uintptr_t addr); /* (a) */
 
@@ -246,36 +246,16 @@ void kasan_freed_twice(const void *p, size_t size, const void *caller)
 
 /* ---- Settings ---- */
 
-static uint64_t mode_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&mode, memory_order_relaxed);
-}
-
-static int mode_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&mode, (unsigned)value, memory_order_relaxed);
-	return 0;
-}
-
-static uint64_t reports_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&reports, memory_order_relaxed);
-}
-
 void kasan_publish(void)
 {
 	static struct sysctl nodes[] = {
 	    {.sy_name = "debug.kasan",
 		.sy_doc = "bad accesses are 0: counted, 1: reported, 2: the end",
-		.sy_get = mode_get,
-		.sy_set = mode_set,
+		.sy_value = &mode,
 		.sy_max = MODE_PANIC},
 	    {.sy_name = "debug.kasan_reports",
 		.sy_doc = "bad accesses found",
-		.sy_get = reports_get},
+		.sy_value = &reports},
 	};
 
 	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));

@@ -91,7 +91,7 @@ struct builtin_data {
 typedef uintptr_t value_t; /* the value if it fits, else its address */
 
 /* (~) relaxed: they stand alone. */
-static _Atomic unsigned mode = MODE_PANIC;
+static _Atomic uint64_t mode = MODE_PANIC;
 static _Atomic uint64_t reports;
 
 /* ---- Telling ---- */
@@ -99,7 +99,7 @@ static _Atomic uint64_t reports;
 /* Count; is this place to be told of? *column is where it stood. */
 static bool begin(struct place *at, uint32_t *column)
 {
-	unsigned now = atomic_load_explicit(&mode, memory_order_relaxed);
+	uint64_t now = atomic_load_explicit(&mode, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&reports, 1, memory_order_relaxed);
 	if (now == MODE_COUNT)
@@ -298,36 +298,16 @@ void __ubsan_handle_missing_return(struct plain_data *d)
 
 /* ---- Settings ---- */
 
-static uint64_t mode_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&mode, memory_order_relaxed);
-}
-
-static int mode_set(struct sysctl *sy, uint64_t value)
-{
-	(void)sy;
-	atomic_store_explicit(&mode, (unsigned)value, memory_order_relaxed);
-	return 0;
-}
-
-static uint64_t reports_get(struct sysctl *sy)
-{
-	(void)sy;
-	return atomic_load_explicit(&reports, memory_order_relaxed);
-}
-
 void ubsan_publish(void)
 {
 	static struct sysctl nodes[] = {
 	    {.sy_name = "debug.ubsan",
 		.sy_doc = "undefined behaviour is 0: counted, 1: reported, 2: the end",
-		.sy_get = mode_get,
-		.sy_set = mode_set,
+		.sy_value = &mode,
 		.sy_max = MODE_PANIC},
 	    {.sy_name = "debug.ubsan_reports",
 		.sy_doc = "times that behaviour was undefined",
-		.sy_get = reports_get},
+		.sy_value = &reports},
 	};
 
 	sysctl_publish(nodes, sizeof(nodes) / sizeof(nodes[0]));

@@ -6,24 +6,17 @@
 #include <ithaca/errno.h>
 #include <ithaca/sysctl.h>
 
-static uint64_t value = 7;
-
-static int set(struct sysctl *sy, uint64_t v)
-{
-	*sy->sy_value = v;
-	return 0;
-}
+static _Atomic uint64_t value = 7;
 
 static struct sysctl node = {.sy_name = "a.value",
     .sy_doc = "for this scenario",
     .sy_value = &value,
-    .sy_set = set,
     .sy_max = 9};
 
 static void registers(void *arg)
 {
 	(void)arg;
-	CHECK_EQ(sysctl_register(&node), 0);
+	CHECK_EQ(sysctl_register(&node, 1), 0);
 }
 
 static void looks(void *arg)

@@ -52,6 +52,7 @@ REFUSED = [
     ('sysctl tty.rx=1', 'tty.rx: can only be read'),
     ('sysctl hw.intr.threads=x', "hw.intr.threads: 'x': not a number"),
     ('sysctl hw.intr.threads=1', 'hw.intr.threads: 1: '),
+    ('sysctl kern.heartbeat_ms=99', 'kern.heartbeat_ms: 99: must be 0 or 100 to 3600000'),
     ('irq bind ioapic0:4 2', 'CPU 2: must be 0 to 1'),
     ('irq bind no-source 0', "no source 'no-source'"),
     ('irq no', "'no': arguments make no sense"),

@@ -333,7 +333,7 @@ SIM_TEST(off_and_on, 2, 0)
 
 	start();
 	CHECK_EQ(sysctl_write("hw.intr.balance_ms", "0"), 0);
-	CHECK_EQ(sysctl_write("hw.intr.balance_ms", "9"), EINVAL);
+	CHECK_EQ(sysctl_write("hw.intr.balance_ms", "9"), ERANGE);
 	CHECK_EQ(sysctl_write("hw.intr.balance_percent", "0"), ERANGE);
 	user_begin(&a, "a", 40, 0, 0);
 	user_begin(&b, "b", 40, 0, 0);
