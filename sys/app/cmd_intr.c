@@ -176,17 +176,20 @@ static void print_pool(void)
 
 /* ---- The command ---- */
 
-static int show(bool by_cpu, bool waits)
+enum { BY_CPU, WAITS, FLAGS };
+
+static int show(void *arg)
 {
+	const bool *flags = arg;
 	struct sample now = {0};
 	unsigned cpus = cpu_count(), from;
 
 	if (sample_intr(&now) != 0)
 		return shell_error("no memory for the counts");
 	print_rows(&now);
-	for (from = 0; by_cpu && from < cpus; from += COLUMNS_MAX)
+	for (from = 0; flags[BY_CPU] && from < cpus; from += COLUMNS_MAX)
 		print_by_cpu(&now, from, from + COLUMNS_MAX < cpus ? from + COLUMNS_MAX : cpus);
-	if (waits)
+	if (flags[WAITS])
 		print_waits(&now);
 	print_cpus();
 	print_pool();
@@ -214,34 +217,14 @@ static int start_from_zero(void)
 
 static int cmd_intrstat(int argc, char **argv)
 {
-	bool by_cpu = false, again = false, waits = false;
-	uint64_t seconds = 1;
-	int i;
+	bool flags[FLAGS] = {false};
+	uint64_t period_ns;
 
-	for (i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "-z") == 0 && argc == 2)
-			return start_from_zero();
-		if (strcmp(argv[i], "-c") == 0) {
-			by_cpu = true;
-		} else if (strcmp(argv[i], "-l") == 0) {
-			waits = true;
-		} else if (strcmp(argv[i], "-w") == 0) {
-			again = true;
-			if (i + 1 < argc && argv[i + 1][0] != '-' &&
-			    !shell_number(argv[++i], "-w", 1, 3600, &seconds))
-				return 1;
-		} else {
-			shell_error("%s: no such option", argv[i]);
-			return shell_usage();
-		}
-	}
-	do {
-		if (again)
-			tty_printf("\033[H\033[2J");
-		if (show(by_cpu, waits) != 0)
-			return 1;
-	} while (again && !shell_sleep(seconds * NS_PER_S));
-	return 0;
+	if (argc == 2 && strcmp(argv[1], "-z") == 0)
+		return start_from_zero();
+	if (!shell_watch_options(argc, argv, "cl", flags, &period_ns))
+		return 1;
+	return shell_watch(period_ns, show, flags);
 }
 
 static void complete(struct line_editor *le, int arg, char **argv)

@@ -108,8 +108,15 @@ static void print_summary(const struct sample *now, uint64_t span)
 	    i_share / 10, i_share % 10, h_share / 10, h_share % 10, t_share / 10, t_share % 10);
 }
 
-static int show(bool all, size_t limit)
+struct view {
+	bool vi_all;
+	uint64_t vi_period_ns; /* 0: shown once */
+};
+
+static int show(void *arg)
 {
+	const struct view *vi = arg;
+	size_t limit = vi->vi_period_ns != 0 ? SCREEN_ROWS : SIZE_MAX;
 	struct sample now = {0};
 	uint64_t span;
 
@@ -123,7 +130,7 @@ static int show(bool all, size_t limit)
 	tty_printf("%5s %8s %3s %-8s %-10s %-8s %10s %s\n", "%cpu", "time", "cpu", "kind",
 	    "level/pri", "state", "runs", "name");
 	for (size_t i = 0; i < now.sa_rows && i < limit; i++) {
-		if (all || now.sa_row[i].sr_stray != 0)
+		if (vi->vi_all || now.sa_row[i].sr_stray != 0)
 			print_row(&now.sa_row[i], span);
 	}
 	sample_free(&before);
@@ -133,30 +140,11 @@ static int show(bool all, size_t limit)
 
 static int cmd_top(int argc, char **argv)
 {
-	bool all = false, again = false;
-	uint64_t seconds = 1;
-	int i;
+	struct view vi = {0};
 
-	for (i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "-a") == 0) {
-			all = true;
-		} else if (strcmp(argv[i], "-w") == 0) {
-			again = true;
-			if (i + 1 < argc && argv[i + 1][0] != '-' &&
-			    !shell_number(argv[++i], "-w", 1, 3600, &seconds))
-				return 1;
-		} else {
-			shell_error("%s: no such option", argv[i]);
-			return shell_usage();
-		}
-	}
-	do {
-		if (again)
-			tty_printf("\033[H\033[2J");
-		if (show(all, again ? SCREEN_ROWS : SIZE_MAX) != 0)
-			return 1;
-	} while (again && !shell_sleep(seconds * NS_PER_S));
-	return 0;
+	if (!shell_watch_options(argc, argv, "a", &vi.vi_all, &vi.vi_period_ns))
+		return 1;
+	return shell_watch(vi.vi_period_ns, show, &vi);
 }
 
 /* ---- ps ---- */

@@ -113,6 +113,43 @@ bool shell_sleep(uint64_t ns)
 	return tty_sleep(ns);
 }
 
+bool shell_watch_options(int argc, char **argv, const char *letters, bool *flags,
+    uint64_t *period_ns)
+{
+	uint64_t seconds = 1;
+	const char *at;
+	int i;
+
+	*period_ns = 0;
+	for (i = 1; i < argc; i++) {
+		at = argv[i][0] == '-' && strlen(argv[i]) == 2 ? strchr(letters, argv[i][1]) : NULL;
+		if (at != NULL) {
+			flags[at - letters] = true;
+		} else if (strcmp(argv[i], "-w") == 0) {
+			if (i + 1 < argc && argv[i + 1][0] != '-' &&
+			    !shell_number(argv[++i], "-w", 1, 3600, &seconds))
+				return false;
+			*period_ns = seconds * NS_PER_S;
+		} else {
+			shell_error("%s: no such option", argv[i]);
+			shell_usage();
+			return false;
+		}
+	}
+	return true;
+}
+
+int shell_watch(uint64_t period_ns, int (*show)(void *arg), void *arg)
+{
+	do {
+		if (period_ns != 0)
+			tty_printf("\033[H\033[2J");
+		if (show(arg) != 0)
+			return 1;
+	} while (period_ns != 0 && !shell_sleep(period_ns));
+	return 0;
+}
+
 const char *shell_time(uint64_t ns, char *buf)
 {
 	static const char *const unit[] = {"ns", "us", "ms", "s"};

@@ -65,6 +65,14 @@ int shell_usage(void);
  * false. */
 bool shell_number(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out);
 
+/* shell_watch_options - the arguments of a command that shows a table: letters that switch a thing
+ * on, flags[i] by "-" and letters[i], and -w [SECONDS]: again and again, with *period_ns between,
+ * which is 0 if it was not given. Else says what is wrong, and false. shell_watch - show(arg) once,
+ * or as -w has it, on a clear screen, until Ctrl-C; returns 0, or 1 as soon as show() does. */
+bool shell_watch_options(int argc, char **argv, const char *letters, bool *flags,
+    uint64_t *period_ns);
+int shell_watch(uint64_t period_ns, int (*show)(void *arg), void *arg);
+
 /* shell_edu_mutex - what an edu handler in mode "block" takes (cmd_edu.c). */
 struct mutex *shell_edu_mutex(void);
 
