@@ -8,7 +8,6 @@
 
 #include <ithaca/balance.h>
 #include <ithaca/clock.h>
-#include <ithaca/port.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/sysctl.h>
 
@@ -20,12 +19,7 @@ static struct sim_line *line;
 
 static void eats(struct dev *d)
 {
-	uint64_t end_ns = clock_ns() + RUN_NS;
-
-	while (clock_ns() < end_ns)
-		port_pause();
-	if (d->d_raised < RUNS)
-		dev_raise(d);
+	dev_eat(d, RUN_NS, RUNS);
 }
 
 static void setup(void)

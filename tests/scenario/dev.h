@@ -13,6 +13,8 @@
 
 #include "scenario.h"
 
+#include <ithaca/clock.h>
+#include <ithaca/port.h>
 #include <stdatomic.h>
 
 struct dev {
@@ -71,6 +73,17 @@ HARDWARE unsigned dev_take(struct dev *d)
 	if (!up)
 		sim_line_lower(d->d_line);
 	return n;
+}
+
+/* dev_eat - for a hook: take the CPU for `run_ns`, and ask to run again, `runs` times in all. */
+static inline void dev_eat(struct dev *d, uint64_t run_ns, unsigned runs)
+{
+	uint64_t end_ns = clock_ns() + run_ns;
+
+	while (clock_ns() < end_ns)
+		port_pause();
+	if (d->d_raised < runs)
+		dev_raise(d);
 }
 
 /* dev_late - what a scenario's device calls: a delivery to CPU 0 that the line does not deserve. */

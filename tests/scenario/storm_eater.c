@@ -7,7 +7,6 @@
 #include "dev.h"
 
 #include <ithaca/clock.h>
-#include <ithaca/port.h>
 #include <ithaca/sleepq.h>
 #include <ithaca/storm.h>
 #include <ithaca/sysctl.h>
@@ -19,12 +18,7 @@ static struct dev eater, other;
 
 static void eats(struct dev *d)
 {
-	uint64_t end_ns = clock_ns() + RUN_NS;
-
-	while (clock_ns() < end_ns)
-		port_pause();
-	if (d->d_raised < RUNS)
-		dev_raise(d);
+	dev_eat(d, RUN_NS, RUNS);
 }
 
 static void setup(void)
