@@ -22,6 +22,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pexpect
@@ -150,6 +151,33 @@ def free_port():
         _ports[port] = promise
         return port
     raise OSError(errno.EADDRNOTAVAIL, 'no port is free')
+
+
+class Meanwhile(threading.Thread):
+    """turn() again and again beside the test: while a `with` lasts, or from start() to stop()."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.on = True
+
+    def turn(self):
+        """Something that ends within a second or so."""
+        raise NotImplementedError
+
+    def run(self):
+        while self.on:
+            self.turn()
+
+    def stop(self):
+        self.on = False
+        self.join()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
 
 
 def command(*options):

@@ -14,6 +14,7 @@ import time
 
 import pytest
 import test_san
+from harness import Meanwhile
 
 MAC = b'\x52\x54\x00\x12\x34\x56'
 PEER = b'\x02\x00\x00\x00\x00\x01'
@@ -175,32 +176,26 @@ def nothing_lost(m):
     assert row['received'] == row['echoed'] + row['refused'] or row['echoed'] == 0
 
 
-class Traffic:
+class Traffic(Meanwhile):
     """Frames as fast as the card takes them, meanwhile."""
 
     def __init__(self, wire):
+        super().__init__()
         self.wire = wire
-        self.on = True
         self.sent = 0
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.out.settimeout(0.2)
 
-    def _run(self):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-            out.settimeout(0.2)
-            while self.on:
-                try:
-                    out.sendto(flow(1000 + self.sent % 16, self.sent), self.wire.far)
-                    self.sent += 1
-                except TimeoutError:
-                    pass            # the card is away, or has no link
+    def turn(self):
+        try:
+            self.out.sendto(flow(1000 + self.sent % 16, self.sent), self.wire.far)
+            self.sent += 1
+        except TimeoutError:
+            pass            # the card is away, or has no link
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.on = False
-        self.thread.join()
+    def stop(self):
+        super().stop()
+        self.out.close()
 
 
 def quiet(wire):

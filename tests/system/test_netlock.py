@@ -2,11 +2,11 @@
 """Several queues and one TCP/IP: the handlers come back instead of waiting for one another, every
 queue gets its turn under a flood, and so does whoever else wants the lock or the CPU."""
 
-import threading
 import time
 
 import net_host
 import pytest
+from harness import Meanwhile
 from net_host import in_use, settled
 
 CPUS = 4
@@ -21,32 +21,26 @@ def wait_for(what, seconds=PATIENCE):
         time.sleep(0.1)
 
 
-class Flood:
+class Flood(Meanwhile):
     """Datagrams of many flows to the discard port, as fast as the tap takes them, meanwhile. None
     is answered, for the tap sends a flow to the queue that it last heard of it by."""
 
     def __init__(self, host):
+        super().__init__()
+        self.where = (host.ADDR, 9)
         self.sockets = [host.udp() for _ in range(FLOWS)]
-        self.on = True
-        self.thread = threading.Thread(target=self._run, args=((host.ADDR, 9),), daemon=True)
-
-    def _run(self, where):
         for s in self.sockets:
             s.setblocking(False)
-        while self.on:
-            for s in self.sockets:
-                try:
-                    s.sendto(bytes(64), where)
-                except OSError:
-                    pass                # the tap's queue is full
 
-    def __enter__(self):
-        self.thread.start()
-        return self
+    def turn(self):
+        for s in self.sockets:
+            try:
+                s.sendto(bytes(64), self.where)
+            except OSError:
+                pass                # the tap's queue is full
 
-    def __exit__(self, *exc):
-        self.on = False
-        self.thread.join()
+    def stop(self):
+        super().stop()
         for s in self.sockets:
             s.close()
 

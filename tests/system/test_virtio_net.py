@@ -5,11 +5,11 @@ kernel runs without a network (net=off); `nic raw echo` sends back what comes.""
 
 import re
 import struct
-import threading
 import time
 
 import pytest
 import vhost_user
+from harness import Meanwhile
 
 MAC = b'\x52\x54\x00\x12\x34\x56'
 PEER = b'\x02\x00\x00\x00\x00\x01'
@@ -354,26 +354,23 @@ def test_a_liar_is_given_up(machine):
 
 # ---------------------------------------------------------------- under traffic
 
-class Flood(threading.Thread):
+class Flood(Meanwhile):
     """Frames as fast as the machine takes them, until stopped."""
 
     def __init__(self, card, pairs=1):
-        super().__init__(daemon=True)
+        super().__init__()
         self.card, self.pairs = card, pairs
-        self.ended = False
         self.count = 0
 
-    def run(self):
-        while not self.ended:
-            try:
-                self.card.deliver(self.count % self.pairs, frame(self.count), timeout=0.2)
-                self.count += 1
-            except AssertionError:      # no buffer there for now
-                pass
+    def turn(self):
+        try:
+            self.card.deliver(self.count % self.pairs, frame(self.count), timeout=0.2)
+            self.count += 1
+        except AssertionError:      # no buffer there for now
+            pass
 
     def stop(self):
-        self.ended = True
-        self.join()
+        super().stop()
         return self.count
 
 
