@@ -106,7 +106,6 @@ struct cpu {
 	struct cpu_call *_Atomic ci_calls;         /* (~) cpu_call() requests */
 	uint64_t ci_clock_next;                    /* (i) deadline that the clock is armed for */
 	struct callout_cpu *ci_callout;            /* (a) callout.c */
-	void *ci_port;                             /* (a) the port's own */
 };
 
 _Static_assert(offsetof(struct cpu, ci_self) == 0, "ports rely on it");

@@ -97,19 +97,6 @@ static inline void write_cr4(uint64_t v)
 	__asm__ volatile("movq %0, %%cr4" : : "r"(v) : "memory");
 }
 
-static inline uint64_t read_cr0(void)
-{
-	uint64_t v;
-
-	__asm__ volatile("movq %%cr0, %0" : "=r"(v));
-	return v;
-}
-
-static inline void write_cr0(uint64_t v)
-{
-	__asm__ volatile("movq %0, %%cr0" : : "r"(v) : "memory");
-}
-
 static inline void invlpg(uintptr_t va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");

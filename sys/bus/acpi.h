@@ -20,7 +20,6 @@ struct boot_info;
 
 #define ACPI_CPUS_MAX 256
 #define ACPI_IOAPICS_MAX 16
-#define ACPI_OVERRIDES_MAX 16
 #define ACPI_MCFG_MAX 16
 #define ACPI_ISA_LINES 16
 

@@ -83,11 +83,6 @@ uint32_t pci_read32(const struct pci_dev *pd, unsigned reg)
 	return config_read(pd, reg, 4);
 }
 
-void pci_write8(const struct pci_dev *pd, unsigned reg, uint8_t value)
-{
-	config_write(pd, reg, 1, value);
-}
-
 void pci_write16(const struct pci_dev *pd, unsigned reg, uint16_t value)
 {
 	config_write(pd, reg, 2, value);

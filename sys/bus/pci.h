@@ -94,7 +94,6 @@ struct pci_dev {
 
 #define PCI_BUS(pd) ((pd)->pd_bdf >> 8)
 #define PCI_SLOT(pd) ((pd)->pd_bdf >> 3 & 0x1f)
-#define PCI_FUNC(pd) ((pd)->pd_bdf & 7)
 
 /* pci_init - walk all buses of segment 0. Thread context. ENXIO: no configuration space is known;
  * ENOMEM. pci_scan - the same through `pa`, which must stay. */
@@ -120,7 +119,6 @@ bool pci_present(const struct pci_dev *pd);
 uint8_t pci_read8(const struct pci_dev *pd, unsigned reg);
 uint16_t pci_read16(const struct pci_dev *pd, unsigned reg);
 uint32_t pci_read32(const struct pci_dev *pd, unsigned reg);
-void pci_write8(const struct pci_dev *pd, unsigned reg, uint8_t value);
 void pci_write16(const struct pci_dev *pd, unsigned reg, uint16_t value);
 void pci_write32(const struct pci_dev *pd, unsigned reg, uint32_t value);
 

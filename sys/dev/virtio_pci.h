@@ -20,9 +20,6 @@
 
 struct pci_dev;
 
-#define VIRTIO_VENDOR 0x1af4
-#define VIRTIO_DEVICE(type) (0x1040 + (type)) /* 4.1.2; type 1: network */
-
 /* Device status (2.1). A device that is gone answers with all ones. */
 #define VIRTIO_ACKNOWLEDGE 0x01u
 #define VIRTIO_DRIVER 0x02u
