@@ -2,7 +2,7 @@
 /*
  * model.h - how the thread function of a handler gets to run: by handoff, as the design has it.
  *
- * The core asks its model eight questions, all in this file; `make MODEL=` chooses the folder, so
+ * The core asks its model nine questions, all in this file; `make MODEL=` chooses the folder, so
  * the one that is shipped pays nothing for the others:
  *
  *	model_start()    begin an idle handler's run on the spot? False: it is to be queued
