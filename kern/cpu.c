@@ -110,6 +110,24 @@ void intr_ipi(void)
 	ithread_exit();
 }
 
+/* cpu_ask - put a request on another CPU's list and tell it. */
+static void cpu_ask(struct cpu *ci, struct cpu_call *cc)
+{
+	cc->cc_next = atomic_load_explicit(&ci->ci_calls, memory_order_relaxed);
+	/* Release: pairs with the exchange in cpu_run_calls(). */
+	while (!atomic_compare_exchange_weak_explicit(&ci->ci_calls, &cc->cc_next, cc,
+	    memory_order_release, memory_order_relaxed))
+		;
+	cpu_poke(ci, IPI_CALL);
+}
+
+static void cpu_answered(struct cpu_call *cc)
+{
+	/* Acquire: pairs with the release in cpu_run_calls(). */
+	while (!atomic_load_explicit(&cc->cc_done, memory_order_acquire))
+		port_pause();
+}
+
 void cpu_call(struct cpu *ci, void (*fn)(void *), void *arg)
 {
 	struct cpu_call cc = {NULL, fn, arg, false};
@@ -124,14 +142,28 @@ void cpu_call(struct cpu *ci, void (*fn)(void *), void *arg)
 	}
 	port_intr_restore(intr);
 	KASSERT(intr, "cpu_call with interrupts off");
-	cc.cc_next = atomic_load_explicit(&ci->ci_calls, memory_order_relaxed);
-	/* Release: pairs with the exchange in cpu_run_calls(). */
-	while (!atomic_compare_exchange_weak_explicit(&ci->ci_calls, &cc.cc_next, &cc,
-	    memory_order_release, memory_order_relaxed))
-		;
-	cpu_poke(ci, IPI_CALL);
-	while (!atomic_load_explicit(&cc.cc_done, memory_order_acquire))
-		port_pause();
+	cpu_ask(ci, &cc);
+	cpu_answered(&cc);
+}
+
+void cpu_call_all(void (*fn)(void *), void *arg)
+{
+	struct cpu_call cc[CPU_MAX];
+	unsigned n = cpu_count();
+	bool intr;
+
+	KASSERT(!IPL_IS_HARD(spl_now()), "cpu_call_all at level %s", spl_name(spl_now()));
+	intr = port_intr_disable();
+	KASSERT(intr, "cpu_call_all with interrupts off");
+	for (unsigned i = 0; i < n; i++) {
+		cc[i] = (struct cpu_call){NULL, fn, arg, cpus[i] == curcpu()};
+		if (cpus[i] != curcpu())
+			cpu_ask(cpus[i], &cc[i]);
+	}
+	fn(arg);
+	intr_return(intr);
+	for (unsigned i = 0; i < n; i++)
+		cpu_answered(&cc[i]);
 }
 
 static void cpu_nothing(void *arg)

@@ -159,6 +159,13 @@ struct cpu *cpu_lookup(unsigned index);
 void cpu_call(struct cpu *ci, void (*fn)(void *), void *arg);
 
 /*
+ * cpu_call_all - the same on every CPU, this one too: all are asked before any answer is waited
+ * for, so it takes as long as the slowest, however many there are. The order is any, and they run
+ * beside one another. 2 KiB of the stack.
+ */
+void cpu_call_all(void (*fn)(void *), void *arg);
+
+/*
  * cpu_barrier - return when every CPU has left whatever it had begun with interrupts off before
  * the call: filters, dispatch, queueing. Thread context, as cpu_call(). It is what lets the fast
  * path do without a lock: unlink, cpu_barrier(), free.

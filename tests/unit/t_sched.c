@@ -419,6 +419,59 @@ SIM_TEST(call_runs_there_and_is_done, 3, 100)
 	}
 }
 
+static _Atomic unsigned here;
+
+/* until_all_are_here - it ends only if all CPUs are in it at once. */
+static void until_all_are_here(void *arg)
+{
+	unsigned *on = arg;
+
+	CHECK(!port_intr_enabled());
+	on[curcpu()->ci_index]++;
+	atomic_fetch_add_explicit(&here, 1, memory_order_release);
+	while (atomic_load_explicit(&here, memory_order_acquire) % cpu_count() != 0)
+		port_pause();
+}
+
+SIM_TEST(all_are_called_at_once, 4, 100)
+{
+	unsigned on[4] = {0};
+
+	atomic_store_explicit(&here, 0, memory_order_relaxed);
+	cpu_call_all(until_all_are_here, on);
+	CHECK(port_intr_enabled());
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(on[i], 1);
+}
+
+static _Atomic unsigned crossed;
+
+static void count(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add_explicit(&crossed, 1, memory_order_relaxed);
+}
+
+static void call_all(void *arg)
+{
+	for (unsigned i = 0; i < 5; i++)
+		cpu_call_all(count, arg);
+}
+
+SIM_TEST(calls_of_all_cross, 3, 100)
+{
+	struct lwp *l[3];
+
+	atomic_store_explicit(&crossed, 0, memory_order_relaxed);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(lwp_create("call", PRI_KERNEL, cpu_lookup(i), LWP_JOINABLE, call_all, NULL,
+			     &l[i]),
+		    0);
+	for (unsigned i = 0; i < 3; i++)
+		lwp_join(l[i]);
+	CHECK_EQ(atomic_load_explicit(&crossed, memory_order_relaxed), 3 * 5 * 3);
+}
+
 static bool off_began, off_ended;
 
 static void with_interrupts_off(void *arg)
