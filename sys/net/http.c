@@ -10,7 +10,9 @@
  * Nobody is waited for without end. What is bounded: connections (net.http.max), the bytes of a
  * request (http_parse.h) and the seconds that it may take, bytes received and not yet looked at
  * (AHEAD, in AHEAD_BUFS buffers; above it lwIP keeps the piece and closes the window), bytes queued
- * and not acknowledged (room.c), and the seconds without progress in either direction. A refusal
+ * and not acknowledged (room.c), and the seconds without progress in either direction. A body may
+ * take as long as it needs, if it comes at some pace: net.http.body_s seconds, and one more for
+ * every net.http.body_rate bytes of it; else a byte a minute would hold a connection. A refusal
  * closes the connection, since what follows cannot be told apart; before that it lingers, reading
  * and throwing away, because a reset would overtake the answer (RFC 9112, 9.6).
  *
@@ -38,6 +40,8 @@
 
 struct http_counts http_counts;
 static _Atomic uint64_t conns_max = CONNS_MAX; /* (~) relaxed: a limit */
+static _Atomic uint64_t body_s = 20;           /* (~) the same */
+static _Atomic uint64_t body_rate = 500;       /* (~) the same */
 
 /* ---- The end of a connection ---- */
 
@@ -178,6 +182,7 @@ static void go_on(struct http_conn *hc)
 		return;
 	}
 	hc->hc_body = 0;
+	hc->hc_body_ns = clock_ns();
 	hc->hc_crc = 0;
 	memset(&hc->hc_chunks, 0, sizeof(hc->hc_chunks));
 	if (!hr->hr_chunked && hr->hr_length == 0) {
@@ -359,6 +364,17 @@ static void failed(void *arg, err_t err)
 		discard(arg);
 }
 
+/* slow - has a body had more time than is due to what came of it? */
+static bool slow(const struct http_conn *hc)
+{
+	uint64_t s = (clock_ns() - hc->hc_body_ns) / NS_PER_S, free_s, rate;
+
+	/* Relaxed, both: limits. */
+	free_s = atomic_load_explicit(&body_s, memory_order_relaxed);
+	rate = atomic_load_explicit(&body_rate, memory_order_relaxed);
+	return rate > 0 && s > free_s && s - free_s > hc->hc_body / rate;
+}
+
 /* late - has this connection been at the same thing for too long? */
 static bool late(const struct http_conn *hc)
 {
@@ -367,6 +383,8 @@ static bool late(const struct http_conn *hc)
 	switch (hc->hc_state) {
 	case HTTP_READING:
 		return ns > (hc->hc_request.hr_total > 0 ? REQUEST_NS : IDLE_NS);
+	case HTTP_BODY:
+		return ns > IDLE_NS || slow(hc);
 	case HTTP_LINGERING: /* what is on its way would be lost with a reset */
 		return ns > (hc->hc_pcb->snd_queuelen > 0 ? IDLE_NS : LINGER_NS);
 	case HTTP_ASKING:
@@ -376,6 +394,30 @@ static bool late(const struct http_conn *hc)
 	default:
 		return ns > IDLE_NS;
 	}
+}
+
+/* refuse_late - he is told what his time ran out at. */
+static void refuse_late(struct http_conn *hc)
+{
+	char why[80];
+
+	if (hc->hc_state == HTTP_ASKING) {
+		http_refuse(hc, 503);
+		return;
+	}
+	if (hc->hc_state == HTTP_READING)
+		(void)ksnprintf(why, sizeof(why), "the request had no end after %llu s",
+		    REQUEST_NS / NS_PER_S);
+	else if (slow(hc))
+		(void)ksnprintf(why, sizeof(why),
+		    "after %llu s the body must have come at %llu bytes a second",
+		    /* Relaxed, both: limits. */
+		    (unsigned long long)atomic_load_explicit(&body_s, memory_order_relaxed),
+		    (unsigned long long)atomic_load_explicit(&body_rate, memory_order_relaxed));
+	else
+		(void)ksnprintf(why, sizeof(why), "nothing of the body came for %llu s",
+		    IDLE_NS / NS_PER_S);
+	http_refuse_why(hc, 408, why);
 }
 
 /* poll - every second, as long as it lives. */
@@ -399,7 +441,7 @@ static err_t poll(void *arg, struct tcp_pcb *pcb)
 		return ERR_ABRT;
 	}
 	http_channel_leave(hc);
-	http_refuse(hc, state == HTTP_ASKING ? 503 : 408);
+	refuse_late(hc);
 	return turned(hc);
 }
 
@@ -462,6 +504,15 @@ static struct sysctl nodes[] = {
 	.sy_value = &conns_max,
 	.sy_min = 1,
 	.sy_max = MEMP_NUM_TCP_PCB},
+    {.sy_name = "net.http.body_s",
+	.sy_doc = "seconds that the body of a request may take, whatever its rate",
+	.sy_value = &body_s,
+	.sy_min = 1,
+	.sy_max = 3600},
+    {.sy_name = "net.http.body_rate",
+	.sy_doc = "bytes a second that it must have come at after them; 0: any",
+	.sy_value = &body_rate,
+	.sy_max = 1000000000},
 };
 
 static bool listen(void)

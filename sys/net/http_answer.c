@@ -91,6 +91,15 @@ void http_head(struct http_conn *hc, int status, const char *type, uint64_t len,
 /* http_refuse - the connection goes, for what follows may be the rest of what was refused. */
 void http_refuse(struct http_conn *hc, int status)
 {
+	http_refuse_why(hc, status, "");
+}
+
+void http_refuse_why(struct http_conn *hc, int status, const char *why)
+{
+	char text[160];
+	int len = ksnprintf(text, sizeof(text), "%d %s%s%s\n", status, reason(status),
+	    why[0] != '\0' ? ": " : "", why);
+
 	hc->hc_request.hr_close = true;
 	http_counts.ct_errors++;
 	begin(hc, status);
@@ -99,10 +108,9 @@ void http_refuse(struct http_conn *hc, int status)
 		    strcmp(hc->hc_request.hr_path, "/sink") == 0 ? "PUT, POST" : "GET, HEAD");
 	if (status == 503)
 		add(hc, "Retry-After: 1\r\n");
-	add(hc, "Content-Type: text/plain\r\nContent-Length: %u\r\n\r\n",
-	    (unsigned)strlen(reason(status)) + 5);
+	add(hc, "Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n", len);
 	if (!hc->hc_request.hr_head)
-		add(hc, "%d %s\n", status, reason(status));
+		add(hc, "%s", text);
 }
 
 /* ---- Files ---- */

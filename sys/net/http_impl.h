@@ -34,6 +34,7 @@ struct http_conn {
 	uint16_t hc_in_at;    /* bytes of its first pbuf that were */
 	uint64_t hc_since_ns; /* of the last thing that went on */
 	uint64_t hc_body;     /* bytes of the body so far */
+	uint64_t hc_body_ns;  /* when it began */
 	uint64_t hc_body_max;
 	uint32_t hc_crc; /* of them */
 	struct http_chunks hc_chunks;
@@ -57,9 +58,11 @@ struct http_counts {
 extern struct http_counts http_counts;
 
 /* http_head - begin an answer: `len` bytes of `type` are to come; `more`, unless NULL, is another
- * field or several, each with its end. http_refuse - an answer that is its status alone. */
+ * field or several, each with its end. http_refuse - an answer that is its status alone;
+ * http_refuse_why - and why, in less than 100 bytes. */
 void http_head(struct http_conn *hc, int status, const char *type, uint64_t len, const char *more);
 void http_refuse(struct http_conn *hc, int status);
+void http_refuse_why(struct http_conn *hc, int status, const char *why);
 
 /* http_data - and these bytes, which stay; http_give - from kmem_alloc(), which it frees. */
 void http_data(struct http_conn *hc, const char *data, uint64_t len);

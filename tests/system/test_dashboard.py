@@ -14,6 +14,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 import zlib
 
 import harness
@@ -203,6 +204,44 @@ def test_too_many_and_too_slow(served):
     assert m.sysctl('net.http.timeouts') == 1
     m.set_sysctl('net.http.max', 1200)
     assert get(m, '/icon.svg')[0] == 200
+
+
+def test_a_body_must_come_at_some_pace(served):
+    m = served
+    m.set_sysctl('net.http.body_s', 1)
+    m.set_sysctl('net.http.body_rate', 1000)
+    head = b'PUT /sink HTTP/1.1\r\n' + HOST + b'Content-Length: %d\r\n\r\n'
+    with socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE) as good, \
+            socket.create_connection(('127.0.0.1', m.port), timeout=PATIENCE) as bad:
+        # What has come fast may go on slowly for as long as its bytes are worth.
+        good.sendall(head % 200001 + bytes(200000))
+        bad.sendall(head % 1000000)
+        bad.settimeout(0.1)
+        deadline, answer = time.monotonic() + PATIENCE, b''
+        while b'\r\n\r\n' not in answer:
+            assert time.monotonic() < deadline
+            try:
+                bad.sendall(b'x')
+                answer += bad.recv(65536)
+            except TimeoutError:
+                pass
+        assert status(answer) == 408 and b'\r\nConnection: close\r\n' in answer
+        assert answer.endswith(b'408 Request Timeout: after 1 s the body must have come at '
+                               b'1000 bytes a second\n')
+        assert m.sysctl('net.http.timeouts') == 1
+        good.sendall(b'x')
+        answer = good.recv(65536)
+        assert status(answer) == 200 and b'{"bytes": 200001,' in answer
+        # Where no rate is asked for, one that is as slow is waited for.
+        m.set_sysctl('net.http.body_rate', 0)
+        good.sendall(head % 30)
+        for _ in range(30):
+            good.sendall(b'x')
+            m.ok('sleep 0.1')
+        assert status(good.recv(65536)) == 200
+    assert m.sysctl('net.http.timeouts') == 1
+    for name, value in (('body_s', 0), ('body_s', 3601), ('body_rate', 1000000001)):
+        assert 'must be' in m.error(f'sysctl net.http.{name}={value}')
 
 
 # ---------------------------------------------------------------- 100 MB
