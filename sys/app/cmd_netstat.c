@@ -57,8 +57,20 @@ static int connections(bool all)
 	return 0;
 }
 
+/* show_nodes - settings, each on its line. */
+static void show_nodes(const char *const *nodes, size_t n)
+{
+	char value[32];
+
+	for (size_t i = 0; i < n; i++)
+		if (sysctl_read(nodes[i], value, sizeof(value)) == 0)
+			tty_printf("%s = %s\n", nodes[i], value);
+}
+
 static int protocols(void)
 {
+	static const char *const nodes[] = {"net.tcp.again", "net.tcp.forgotten", "net.tcp.shed",
+	    "net.tcp.small"};
 	struct net_proto np[ROWS_MAX / 4];
 	unsigned n = net_protos(np, sizeof(np) / sizeof(np[0]));
 
@@ -71,6 +83,8 @@ static int protocols(void)
 		    (unsigned long long)np[i].np_sum, (unsigned long long)np[i].np_length,
 		    (unsigned long long)np[i].np_memory, (unsigned long long)np[i].np_route,
 		    (unsigned long long)np[i].np_protocol, (unsigned long long)np[i].np_other);
+	tty_printf("\n");
+	show_nodes(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	return 0;
 }
 
@@ -79,7 +93,6 @@ static int memory(void)
 	static const char *const nodes[] = {"net.bufs", "net.bufs_free", "net.bufs_max",
 	    "net.bufs_short", "net.mem", "net.mem_max", "net.mem_denied"};
 	struct net_pool *po = kmem_alloc(ROWS_MAX * sizeof(*po));
-	char value[32];
 	unsigned n;
 
 	if (po == NULL)
@@ -91,9 +104,7 @@ static int memory(void)
 		    po[i].po_most, po[i].po_denied);
 	kmem_free(po, ROWS_MAX * sizeof(*po));
 	tty_printf("\n");
-	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		if (sysctl_read(nodes[i], value, sizeof(value)) == 0)
-			tty_printf("%s = %s\n", nodes[i], value);
+	show_nodes(nodes, sizeof(nodes) / sizeof(nodes[0]));
 	return 0;
 }
 

@@ -317,6 +317,13 @@ static struct sysctl nodes[] = {
 	.sy_doc = "times that a handler came back, and did not wait for another's",
 	.sy_value = &put_offs},
     NET_COUNT("net.tcp.again", "connections that were closed and begun anew", tcp_again),
+    NET_COUNT("net.tcp.small", "times that another end wanted segments that are too small",
+	net_tcp_small),
+    {.sy_name = "net.tcp.mss_min",
+	.sy_doc = "bytes that a segment may have, whatever smaller size the other end wants",
+	.sy_value = &net_tcp_mss_min,
+	.sy_min = 1,
+	.sy_max = 536},
     NET_COUNT("net.loop.packets", "packets from this machine to itself", loop_packets),
     NET_COUNT("net.loop.failures", "times that their lwp was not to be made", loop_failures),
 };

@@ -63,6 +63,11 @@ void net_card_init(void);
 /* net_card_link - an interface's link is as its card says. Thread context, without the lock. */
 void net_card_link(struct nic *nic);
 
+/* net_link_up, net_link_down - lwIP is told that an interface has a link again, or none; link.c.
+ * The lock is held. */
+void net_link_up(struct netif *netif);
+void net_link_down(struct netif *netif);
+
 /* net_card_of - the card of an interface, with the lock held; NULL: it has none, as lo. */
 struct nic *net_card_of(const struct netif *netif);
 
@@ -86,7 +91,9 @@ bool net_card_stats(const struct netif *netif, struct net_card_stats *cs);
  * held. */
 unsigned net_sums_ask(const struct pbuf *p, unsigned can, uint8_t **put);
 
-/* In the place of lwIP's functions in its IP output: see sums.c. The lock is held. */
+/* In the place of lwIP's functions in its IP output: see sums.c; of the path's MTU, see hook.c. The
+ * lock is held. */
+unsigned short net_path_mtu(const struct ip6_addr *dest, struct netif *netif);
 signed char net_ip4_frag(struct pbuf *p, struct netif *netif, const struct ip4_addr *dest);
 signed char net_ip6_frag(struct pbuf *p, struct netif *netif, const struct ip6_addr *dest);
 signed char net_loop_output(struct netif *netif, struct pbuf *p);
@@ -130,6 +137,11 @@ const char *net_netif_name(const struct netif *netif);
 /* net_errno - an errno for lwIP's err_t. Any context. */
 int net_errno(int err);
 
+/* hook.c: bytes that segments of TCP have at least, whatever the other end asks for, relaxed; how
+ * often one asked for less, with the lock held. */
+extern _Atomic uint64_t net_tcp_mss_min;
+extern uint64_t net_tcp_small;
+
 /* net_room - bytes that a connection may queue for sending now: what tcp_sndbuf() says, or less
  * when memory is short. 0: later; who asks tries again when something was acknowledged, and in
  * tcp_poll(). net_relieve - when memory is short, let go of connections that take nothing, and when
@@ -141,8 +153,11 @@ void net_relieve(void);
 void net_room_init(void);
 
 /* net_route_init - the default interface follows links, addresses and gateways from now on; after
- * lwip_init(), with the lock held. */
+ * lwip_init(). net_route_came, net_route_gone - an interface was added to lwIP's, or is no longer
+ * among them. All with the lock held. */
 void net_route_init(void);
+void net_route_came(void);
+void net_route_gone(const struct netif *netif);
 
 /* net_services_start - echo, discard and chargen listen. net_iperf_start - so does iperf 3's port.
  * Thread context; may block. */

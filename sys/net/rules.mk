@@ -21,6 +21,11 @@ $(B)/$(LWIP_DIR)/src/core/ipv4/ip4.o: LWIP_CPPFLAGS += -Dip4_frag=net_ip4_frag \
 	-Dnetif_loop_output=net_loop_output
 $(B)/$(LWIP_DIR)/src/core/ipv6/ip6.o: LWIP_CPPFLAGS += -Dip6_frag=net_ip6_frag \
 	-Dnetif_loop_output=net_loop_output
+# Those who ask for a path's MTU ask sys/net/hook.c.
+LWIP_PATH := $(addprefix $(LWIP_DIR)/src/core/,tcp.o ipv6/ip6.o ipv6/ip6_frag.o)
+LWIP_PATH_CPPFLAGS := -Dnd6_get_destination_mtu=net_path_mtu
+$(addprefix $(B)/,$(LWIP_PATH)): LWIP_CPPFLAGS += $(LWIP_PATH_CPPFLAGS)
+$(addprefix $(B)/,$(LWIP_PATH)): sys/net/rules.mk
 # The compiler does not note these, which only lwIP's own headers include.
 LWIP_HEADERS := $(wildcard sys/net/lwip/*.h sys/net/lwip/arch/*.h)
 

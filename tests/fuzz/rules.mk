@@ -43,6 +43,7 @@ $(FUZZ_LWIP): $(FUZZ_B)/$(LWIP_DIR)/%.o: $(LWIP_STAMP) $(FUZZ_B)/flags $(LWIP_HE
 	$(Q)$(FUZZ_COMPILE) $(FUZZ_PLACES) $(FUZZ_LWIP_CPPFLAGS) $(FUZZ_LWIP_CFLAGS) \
 		-c -o $@ $(LWIP_DIR)/$*.c
 	$(Q)$(OBJCOPY) --rename-section .data=lwip_data --rename-section .bss=lwip_bss $@
+$(addprefix $(FUZZ_B)/,$(LWIP_PATH)): FUZZ_LWIP_CPPFLAGS += $(LWIP_PATH_CPPFLAGS)
 $(FUZZ_B)/tests/fuzz/f_lwip.o $(FUZZ_B)/sys/net/hook.o: | $(LWIP_STAMP)
 $(LWIP_STAMP): tools/lwip
 	$(Q)tools/lwip

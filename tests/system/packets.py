@@ -159,6 +159,7 @@ class Peer:
     def _piece(self, key, ident, more, offset, data):
         if not more and not offset:
             return Packet(*key, data)
+        assert data, 'a fragment without a byte'
         pieces = self.pieces[key, ident]
         pieces[offset] = data, more
         at = 0
