@@ -250,8 +250,11 @@ static int igb_reset(struct nic *nic)
 
 	(void)igb_begin(ig, true);
 	error = igb_gone(ig) ? EIO : igb_restart(ig);
-	if (ig->ig_running) /* A reset lets go of the link, and nobody tells of that. */
+	if (ig->ig_running) {
+		/* A reset lets go of the link, and nobody tells of that. Relaxed: as in nic.h. */
+		atomic_store_explicit(&nic->nic_link, false, memory_order_relaxed);
 		igb_event(ig, IGB_EVENT_LINK);
+	}
 	igb_end(ig);
 	return error;
 }

@@ -340,6 +340,14 @@ void nic_down(struct nic *nic)
 	mutex_exit(&nic_list);
 }
 
+/* mtu_down - (n) down, with the client told that there is no link. */
+static void mtu_down(struct nic *nic)
+{
+	nic->nic_ops->no_down(nic);
+	if (nics_client != NULL)
+		nics_client->nc_link(nic);
+}
+
 /* mtu_up - (n) up again with another MTU, or, if that cannot be, with the one before. */
 static int mtu_up(struct nic *nic, uint16_t before)
 {
@@ -369,7 +377,7 @@ int nic_mtu_set(struct nic *nic, unsigned mtu)
 		error = ERANGE;
 	} else if (mtu != before) {
 		if (nic->nic_up)
-			nic->nic_ops->no_down(nic);
+			mtu_down(nic);
 		nic->nic_mtu = (uint16_t)mtu;
 		if (nic->nic_up)
 			error = mtu_up(nic, before);

@@ -138,10 +138,11 @@ int nic_up(struct nic *nic);
 void nic_down(struct nic *nic);
 
 /*
- * nic_mtu_set - the longest IP packet of the card's frames. One that is up is taken down and up
- * again, which loses what is in flight. ERANGE: not NIC_MTU_MIN to nic_mtu_max; ENXIO: it has gone;
- * or as no_up(): then the MTU is as before, and the card as it can be, which the console is told.
- * As nic_up(). nic_sums_set - let it make the sums that it can, or none: EOPNOTSUPP. Any thread.
+ * nic_mtu_set - the longest IP packet of the card's frames. One that is up is taken down, the
+ * client told that the link went, and up again, which loses what is in flight. ERANGE: not
+ * NIC_MTU_MIN to nic_mtu_max; ENXIO: it has gone; or as no_up(): then the MTU is as before, and the
+ * card as it can be, which the console is told. As nic_up(). nic_sums_set - let it make the sums
+ * that it can, or none: EOPNOTSUPP. Any thread.
  */
 int nic_mtu_set(struct nic *nic, unsigned mtu);
 int nic_sums_set(struct nic *nic, bool on);

@@ -357,9 +357,9 @@ void net_card_link(struct nic *nic)
 	ca = nic->nic_stack;
 	if (ca != NULL && up != (netif_is_link_up(&ca->ca_netif) != 0)) {
 		if (up)
-			netif_set_link_up(&ca->ca_netif);
+			net_link_up(&ca->ca_netif);
 		else
-			netif_set_link_down(&ca->ca_netif);
+			net_link_down(&ca->ca_netif);
 		kprintf("%s: link %s\n", nic->nic_name, up ? "up" : "down");
 	}
 	net_exit();
@@ -426,9 +426,8 @@ static void card_attach(struct nic *nic)
 	netif_create_ip6_linklocal_address(&ca->ca_netif, 1);
 	netif_set_ip6_autoconfig_enabled(&ca->ca_netif, 1);
 	(void)dhcp6_enable_stateless(&ca->ca_netif); /* ERR_MEM: names by DHCP alone */
-	if (first)
-		netif_set_default(&ca->ca_netif);
 	nic->nic_stack = ca;
+	net_route_came();
 	net_timers_start();
 	net_exit();
 	error = net_if_up(nic->nic_name, true);
@@ -441,7 +440,6 @@ static void card_attach(struct nic *nic)
 static void card_detach(struct nic *nic)
 {
 	struct card *ca;
-	struct netif *netif;
 
 	net_enter();
 	ca = nic->nic_stack;
@@ -452,13 +450,11 @@ static void card_detach(struct nic *nic)
 		dhcp6_disable(&ca->ca_netif); /* or its socket is counted as used for ever */
 		dhcp6_cleanup(&ca->ca_netif);
 		netif_remove(&ca->ca_netif);
+		net_route_gone(&ca->ca_netif);
 		if (ca->ca_netif.loop_first != NULL)
 			pbuf_free(ca->ca_netif.loop_first); /* the packets are one chain */
 		for (; ca->ca_waiting > 0; ca->ca_waiting--, ca->ca_first++)
 			pbuf_free(ca->ca_wait[ca->ca_first % WAIT_MAX]);
-		NETIF_FOREACH(netif)
-		if (netif_default == NULL && net_card_of(netif) != NULL)
-			netif_set_default(netif);
 	}
 	net_exit();
 	kmem_free(ca, sizeof(*ca));

@@ -65,6 +65,14 @@ static void show_addresses(struct netif *netif, struct net_if *ni)
 	}
 }
 
+/* has_link - by the card's own word, too: TCP/IP is told of a change a moment later. */
+static bool has_link(const struct netif *netif, const struct nic *nic)
+{
+	/* Relaxed: it may change at any time. */
+	return netif_is_link_up(netif) &&
+	    (nic == NULL || atomic_load_explicit(&nic->nic_link, memory_order_relaxed));
+}
+
 static void show(struct netif *netif, struct net_if *ni)
 {
 	struct nic *nic = net_card_of(netif);
@@ -74,7 +82,7 @@ static void show(struct netif *netif, struct net_if *ni)
 	(void)kstrlcpy(ni->ni_name, nic != NULL ? nic->nic_name : "lo", sizeof(ni->ni_name));
 	ni->ni_card = nic != NULL;
 	ni->ni_up = netif_is_up(netif);
-	ni->ni_link = netif_is_link_up(netif);
+	ni->ni_link = has_link(netif, nic);
 	ni->ni_default = netif == netif_default;
 	ni->ni_mtu = netif->mtu;
 	show_addresses(netif, ni);
@@ -150,6 +158,7 @@ int net_if_up(const char *name, bool up)
 	} else {
 		set_up(name, false);
 		nic_down(nic);
+		net_card_link(nic);
 	}
 	nic_release(nic);
 	return error;
@@ -190,8 +199,7 @@ int net_if_mtu(const char *name, unsigned mtu, unsigned *max)
 		follow_mtu(name, mtu); /* nothing longer is made while the card changes */
 	error = nic_mtu_set(nic, mtu);
 	follow_mtu(name, nic->nic_mtu);
-	if (error != 0)
-		net_card_link(nic); /* the card may not have come up again */
+	net_card_link(nic); /* of its end it was told */
 	nic_release(nic);
 	return error;
 }
@@ -332,15 +340,6 @@ int net_if_del(const char *name, const char *addr)
 	return error;
 }
 
-/* has_link - by the card's own word, too: one that begins anew, for another MTU, is without a link
- * for a while of which TCP/IP is not told, as it would forget its routers. The lock is held. */
-static bool has_link(const struct netif *netif)
-{
-	/* Relaxed: it may change at any time. */
-	return netif_is_link_up(netif) &&
-	    atomic_load_explicit(&net_card_of(netif)->nic_link, memory_order_relaxed);
-}
-
 int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
 {
 	uint64_t end = clock_ns() + ns;
@@ -351,7 +350,8 @@ int net_if_wait(const char *name, uint64_t ns, bool (*stop)(void))
 	for (;;) {
 		net_enter();
 		error = find_card(name, &netif);
-		has = error == 0 && !ip4_addr_isany(netif_ip4_addr(netif)) && has_link(netif);
+		has = error == 0 && !ip4_addr_isany(netif_ip4_addr(netif)) &&
+		    has_link(netif, net_card_of(netif));
 		net_exit();
 		if (error != 0 || has)
 			return error;

@@ -4,25 +4,35 @@
  *
  * lwIP has one default interface and leaves it to others which that is. It is the best of the
  * cards: one with link, address and gateway before one without a gateway, and that before one that
- * has no link or no address. Of equals it is the one that is default already, so that connections
- * stay where they are, or else the one that came first. So when the cable of one card is pulled,
- * another that has a gateway takes over, and stays.
+ * has no link or no address. Of equals it is the one that was chosen by hand, or else the one that
+ * came first. So when the cable of one card is pulled, another that has a gateway takes over, until
+ * the cable is back.
  *
- * Contexts: lwIP's callback for changes of interfaces, the core lock held; lwps. Not for: routes to
- * single networks; of IPv6 the routers, which lwIP learns from their advertisements.
+ * Connections do not follow. What has an address of ours already goes out by the interface that
+ * has it, as long as that has a link and a gateway: so a connection that was begun while another
+ * card was the default goes on where it is, and one whose cable is back goes on there.
+ *
+ * Contexts: lwIP's callback for changes of interfaces, its hook for routes, the core lock held;
+ * lwps. Not for: routes to single networks; of IPv6 the routers, which lwIP learns from their
+ * advertisements, and the way for an address of ours, which it finds by itself.
  * Read next: config.c.
  */
 #include "core.h"
 
 #include <ithaca/errno.h>
+#include <lwip/ip4.h>
 #include <lwip/netif.h>
 
 enum rank { RANK_NONE, RANK_CARD, RANK_ADDRESS, RANK_GATEWAY };
 
+/* Locking key: (n) the core lock. */
+static const struct netif *chosen; /* (n) by hand, or NULL */
+bool net_route_many;               /* (n) there are several cards */
+
 /* rank - how good a way out it is. */
 static enum rank rank(const struct netif *netif)
 {
-	if (netif == NULL || net_card_of(netif) == NULL)
+	if (net_card_of(netif) == NULL)
 		return RANK_NONE;
 	if (!netif_is_up(netif) || !netif_is_link_up(netif) ||
 	    ip4_addr_isany(netif_ip4_addr(netif)))
@@ -34,22 +44,54 @@ static enum rank rank(const struct netif *netif)
  * and then does it. */
 static void choose(const struct netif *going)
 {
-	struct netif *netif, *best = netif_default;
-	enum rank most = rank(best), now;
+	struct netif *netif, *best = NULL;
+	enum rank most = RANK_NONE, now;
 
-	if (best == going && most > RANK_CARD)
-		most = RANK_CARD;
 	/* The list begins with the youngest. */
 	NETIF_FOREACH(netif)
 	{
 		now = rank(netif);
-		if (netif != going && (now > most || (now == most && best != netif_default))) {
+		if (netif == going && now > RANK_CARD)
+			now = RANK_CARD;
+		if (now > most || (now == most && now != RANK_NONE && best != chosen)) {
 			best = netif;
 			most = now;
 		}
 	}
 	if (best != netif_default)
 		netif_set_default(best);
+}
+
+void net_route_came(void)
+{
+	net_route_many = netif_default != NULL;
+	choose(NULL);
+}
+
+void net_route_gone(const struct netif *netif)
+{
+	if (chosen == netif)
+		chosen = NULL;
+	choose(NULL);
+}
+
+/* net_route_from - lwIP asks for the interface of a packet from `src`, or, with NULL, from none
+ * yet; NULL: as if it had not asked. Called where there are several cards. */
+struct netif *net_route_from(const ip4_addr_t *src, const ip4_addr_t *dest)
+{
+	struct netif *netif, *own = NULL;
+
+	if (ip4_addr_isany(src) || ip4_addr_isloopback(dest))
+		return NULL;
+	NETIF_FOREACH(netif)
+	{
+		if (rank(netif) >= RANK_ADDRESS &&
+		    ip4_addr_netcmp(dest, netif_ip4_addr(netif), netif_ip4_netmask(netif)))
+			return NULL; /* for a network of ours */
+		if (rank(netif) == RANK_GATEWAY && ip4_addr_cmp(src, netif_ip4_addr(netif)))
+			own = netif;
+	}
+	return own;
 }
 
 static void changed(struct netif *netif, netif_nsc_reason_t reason,
@@ -75,8 +117,10 @@ int net_if_default(const char *name)
 		error = EOPNOTSUPP;
 	else if (rank(netif) != RANK_GATEWAY)
 		error = EHOSTUNREACH;
-	else
-		netif_set_default(netif);
+	if (error == 0) {
+		chosen = netif;
+		choose(NULL);
+	}
 	net_exit();
 	return error;
 }

@@ -221,15 +221,16 @@ def test_the_way_out_is_a_card_that_has_one(boot):
     m.ok(f'ifconfig {first} down')
     assert way_out() == [second]
     m.ok(f'ifconfig {first} up; ifconfig {first} wait 60')
-    assert way_out() == [second]        # which is as good
-    m.ok(f'ifconfig {first} default')
-    assert way_out() == [first]
-    m.hmp('set_link way3 off')
-    m.expect(f'{first}: link down')
-    settle(m, way_out, [second])
-    m.hmp('set_link way3 on')
-    m.expect(f'{first}: link up')
-    m.ok(f'ifconfig {first} wait 60')
+    assert way_out() == [first]         # which came first
+    m.ok(f'ifconfig {second} default')
+    assert way_out() == [second]
+    m.hmp('set_link way4 off')
+    m.expect(f'{second}: link down')
+    settle(m, way_out, [first])
+    m.hmp('set_link way4 on')
+    m.expect(f'{second}: link up')
+    settle(m, way_out, [second])        # which was chosen
+    m.ok(f'ifconfig {second} wait 60')
     m.ok(f'ifconfig {second} 10.0.4.7/24')      # without a gateway
     assert way_out() == [first]
     for n in (3, 4):

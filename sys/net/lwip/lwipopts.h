@@ -125,6 +125,13 @@ void net_tcp_tmr(void); /* instead of tcp_tmr() */
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                             \
 	net_tcp_segment(pcb, hdr, &(optlen), opt2, p)
 
+/* By which of several cards a packet goes out that has an address of ours: net/route.c. */
+struct netif;
+struct ip4_addr;
+extern _Bool net_route_many;
+struct netif *net_route_from(const struct ip4_addr *src, const struct ip4_addr *dest);
+#define LWIP_HOOK_IP4_ROUTE_SRC(src, dest) (net_route_many ? net_route_from(src, dest) : NULL)
+
 /* Counts: `netstat -s`. */
 #define LWIP_STATS 1
 #define LWIP_STATS_LARGE 1

@@ -2,7 +2,7 @@
 /*
  * lwipopts.h - lwIP for `./ithaca fuzz`: as the kernel has it, but that all it has comes from the
  * heap, where AddressSanitizer knows each piece of it, and that there is little of everything, so
- * that its limits are met often.
+ * that its limits are met often, and one interface.
  */
 #ifndef FUZZ_LWIPOPTS_H
 #define FUZZ_LWIPOPTS_H
@@ -23,5 +23,6 @@
 #define TCP_OOSEQ_MAX_PBUFS 6
 #undef LWIP_STATS
 #define LWIP_STATS 0
+#undef LWIP_HOOK_IP4_ROUTE_SRC
 
 #endif
