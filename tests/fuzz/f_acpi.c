@@ -7,6 +7,7 @@
  * and those of all that looks like a table, where its length leaves it within. What the parser maps
  * is a copy of exactly that size. Read next: tests/unit/t_acpi.c.
  */
+#include "arena.h"
 #include "fuzz.h"
 
 #include "../../sys/bus/acpi.h"
@@ -29,7 +30,7 @@ static const void *fake_map(uint64_t phys, size_t size)
 
 	if (size == 0 || phys < BASE || phys - BASE > mem_len || size > mem_len - (phys - BASE))
 		return NULL;
-	p = host_alloc(size);
+	p = arena_alloc(size);
 	if (p == NULL)
 		return NULL;
 	mapped++;
@@ -40,7 +41,7 @@ static void fake_unmap(const void *p, size_t size)
 {
 	(void)size;
 	mapped--;
-	host_free((void *)(uintptr_t)p);
+	arena_free((void *)(uintptr_t)p);
 }
 
 static const struct acpi_mem fake = {.am_map = fake_map, .am_unmap = fake_unmap};
@@ -125,10 +126,10 @@ static void run(const uint8_t *in, size_t len)
 	mem_len = len - 2;
 	memcpy(mem, in + 2, mem_len);
 	sums_right(in[0]);
-	host_fail_after(in[1]);
+	arena_fail_after(in[1]);
 	(void)acpi_parse(BASE, &fake);
-	host_fail_after(0);
-	FUZZ_CHECK(mapped == 0 && host_live() == 0);
+	arena_fail_after(0);
+	FUZZ_CHECK(mapped == 0 && arena_live() == 0);
 	look();
 }
 

@@ -12,11 +12,15 @@
  * whose frames come in one after the other. What chance cannot find is put right if `how` says so:
  * TCP's numbers are added to those of the connection, queries are answered under their numbers.
  *
- * lwIP keeps all that it knows in its own variables and on the heap. So before each run its
- * variables become what they were when the program began (the linker puts them into sections of
- * their own, see rules.mk), and the heap is emptied. What is on the heap after a run belongs to
- * connections that are still open, so leaks are not looked for. Read next: sys/net/card.c.
+ * That machine is made once. lwIP keeps all that it knows in its own variables and on the heap: so
+ * before each run its variables become what they were when the machine had been made (the linker
+ * puts them into sections of their own, see rules.mk), as do ours, and the heap (arena.h).
+ *
+ * After the last record all is taken down: connections, queries, what waits for fragments or for
+ * an address. Then no frame may be left, and as many pieces of memory as when the same is done to
+ * a machine that has just been started. Read next: sys/net/card.c.
  */
+#include "arena.h"
 #include "fuzz.h"
 
 #include "lwip/lwipopts.h"
@@ -40,6 +44,7 @@
 #include <lwip/timeouts.h>
 #include <lwip/udp.h>
 #include <netif/ethernet.h>
+#include <stdalign.h>
 #include <string.h>
 
 #define OP_TCP 0x01    /* sequence numbers are relative to the connection's */
@@ -55,6 +60,8 @@
 #define FRAME_MIN 60u
 #define SLACK 8u
 #define CONNECTIONS 8
+#define LOOP_BUDGET 8
+#define AGES 61 /* calls of a timer until nothing waits any longer: IPv6 fragments a minute */
 
 #define PORT_ECHO 7
 #define PORT_DNS 53
@@ -62,13 +69,19 @@
 
 extern uint8_t __start_lwip_data[], __stop_lwip_data[], __start_lwip_bss[], __stop_lwip_bss[];
 
-static uint8_t first_data[65536];
-static struct netif nif;
-static struct tcp_pcb *open_pcbs[CONNECTIONS];
-static uint32_t now_ms, chance_count;
-static unsigned pieces;
-static uint16_t dns_port, dns_id;
-static uint8_t dhcp_xid[4];
+/* What is ours of the machine, and changes. */
+static struct machine {
+	struct udp_pcb *echo;
+	struct tcp_pcb *pcbs[CONNECTIONS];
+	uint32_t now_ms, chance_count;
+	unsigned frames; /* that came, and are not freed */
+	uint16_t dns_port, dns_id;
+	uint8_t dhcp_xid[4];
+	struct netif nif; /* the last: what is behind it may not be touched */
+} m, m_first;
+
+static alignas(64) uint8_t data_first[65536], bss_first[65536];
+static size_t data_size, bss_size;
 static volatile uint8_t seen; /* what goes out is read to its last byte */
 
 static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -77,9 +90,9 @@ static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1};
 
 void *net_malloc(size_t size)
 {
-	if (host_live() >= HEAP_MAX + pieces)
+	if (arena_live() >= HEAP_MAX + m.frames)
 		return NULL;
-	return host_alloc(size);
+	return arena_alloc(size);
 }
 
 void *net_calloc(size_t n, size_t size)
@@ -89,12 +102,12 @@ void *net_calloc(size_t n, size_t size)
 
 void net_free(void *p)
 {
-	host_free(p);
+	arena_free(p);
 }
 
 uint32_t net_random(void)
 {
-	return ++chance_count * 0x9e3779b1u;
+	return ++m.chance_count * 0x9e3779b1u;
 }
 
 uint16_t net_checksum(const void *data, int len)
@@ -115,7 +128,7 @@ void net_assert_locked(void)
 
 u32_t sys_now(void)
 {
-	return now_ms;
+	return m.now_ms;
 }
 
 /* Its timers come when an input says so. */
@@ -142,8 +155,8 @@ signed char net_tcp_again(struct tcp_pcb *pcb, const struct tcp_hdr *hdr)
 static void pcb_forget(const struct tcp_pcb *pcb)
 {
 	for (unsigned i = 0; i < CONNECTIONS; i++)
-		if (open_pcbs[i] == pcb)
-			open_pcbs[i] = NULL;
+		if (m.pcbs[i] == pcb)
+			m.pcbs[i] = NULL;
 }
 
 static void echo_failed(void *arg, err_t err)
@@ -177,10 +190,10 @@ static err_t echo_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err
 static err_t pcb_take(struct tcp_pcb *pcb)
 {
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
-		if (open_pcbs[i] != NULL)
+		if (m.pcbs[i] != NULL)
 			continue;
-		open_pcbs[i] = pcb;
-		tcp_arg(pcb, &open_pcbs[i]);
+		m.pcbs[i] = pcb;
+		tcp_arg(pcb, &m.pcbs[i]);
 		tcp_recv(pcb, echo_recv);
 		tcp_err(pcb, echo_failed);
 		return ERR_OK;
@@ -224,7 +237,7 @@ static void connections_send(bool close)
 	static const uint8_t data[1600];
 
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
-		struct tcp_pcb *pcb = open_pcbs[i];
+		struct tcp_pcb *pcb = m.pcbs[i];
 
 		/* The kernel writes to none that is not open yet: lwIP then takes sizes for agreed
 		 * upon that are not. */
@@ -237,6 +250,18 @@ static void connections_send(bool close)
 	}
 }
 
+static void connections_end(void)
+{
+	while (tcp_active_pcbs != NULL)
+		tcp_abort(tcp_active_pcbs);
+	while (tcp_tw_pcbs != NULL)
+		tcp_abort(tcp_tw_pcbs);
+	while (tcp_bound_pcbs != NULL)
+		tcp_abort(tcp_bound_pcbs);
+	while (tcp_listen_pcbs.listen_pcbs != NULL)
+		(void)tcp_close((struct tcp_pcb *)tcp_listen_pcbs.listen_pcbs);
+}
+
 /* ---- The interface ---- */
 
 /* A query of ours that waits for its answer. */
@@ -247,10 +272,10 @@ static void query_note(const uint8_t *frame, size_t len)
 	if (len < 54 || frame[12] != 8 || frame[14] != 0x45 || frame[23] != 17)
 		return;
 	if (udp[2] == 0 && udp[3] == PORT_DNS) {
-		dns_port = (uint16_t)(udp[0] << 8 | udp[1]);
-		dns_id = (uint16_t)(udp[8] << 8 | udp[9]);
+		m.dns_port = (uint16_t)(udp[0] << 8 | udp[1]);
+		m.dns_id = (uint16_t)(udp[8] << 8 | udp[9]);
 	} else if (udp[2] == 0 && udp[3] == PORT_DHCP) {
-		memcpy(dhcp_xid, udp + 12, sizeof(dhcp_xid));
+		memcpy(m.dhcp_xid, udp + 12, sizeof(m.dhcp_xid));
 	}
 }
 
@@ -292,8 +317,8 @@ struct in_frame {
 
 static void frame_free(struct pbuf *p)
 {
-	host_free(p);
-	pieces--;
+	arena_free(p);
+	m.frames--;
 }
 
 /* As card.c does it: lwIP's header is beside the frame. A little is left behind it, as lwIP reads
@@ -302,16 +327,16 @@ static void frame_free(struct pbuf *p)
 static void frame_in(const uint8_t *data, size_t len)
 {
 	size_t room = len + SLACK < FRAME_MIN ? FRAME_MIN : len + SLACK;
-	struct in_frame *f = host_alloc(sizeof(*f) + room);
+	struct in_frame *f = arena_alloc(sizeof(*f) + room);
 	struct pbuf *p;
 
 	FUZZ_CHECK(f != NULL);
-	pieces++;
+	m.frames++;
 	memcpy(f->in_data, data, len);
 	f->in_pbuf.custom_free_function = frame_free;
 	p = pbuf_alloced_custom(PBUF_RAW, (u16_t)len, PBUF_REF, &f->in_pbuf, f->in_data,
 	    (u16_t)len);
-	if (nif.input(p, &nif) != ERR_OK)
+	if (m.nif.input(p, &m.nif) != ERR_OK)
 		pbuf_free(p);
 }
 
@@ -326,6 +351,7 @@ static void hosts_make(void)
 
 	FUZZ_CHECK(udp != NULL && udp_bind(udp, IP_ANY_TYPE, PORT_ECHO) == ERR_OK);
 	udp_recv(udp, udp_echo, NULL);
+	m.echo = udp;
 	listener = tcp_new_ip_type(IPADDR_TYPE_ANY);
 	FUZZ_CHECK(listener != NULL && tcp_bind(listener, IP_ANY_TYPE, PORT_ECHO) == ERR_OK);
 	listener = tcp_listen(listener);
@@ -342,31 +368,60 @@ static void hosts_make(void)
 	(void)tcp_connect(client, &server, 80, connected);
 	dns_setserver(0, &server);
 	(void)dns_gethostbyname("a.example", &addr, found, NULL);
-	(void)dhcp_start(&nif);
+	(void)dhcp_start(&m.nif);
 }
 
 static void machine_make(void)
 {
 	ip4_addr_t addr, mask, gateway;
 
-	now_ms = 1000;
-	chance_count = 0;
-	pieces = 0;
-	memset(&nif, 0, sizeof(nif));
-	memset(open_pcbs, 0, sizeof(open_pcbs));
+	m.now_ms = 1000;
 	lwip_init();
 	IP4_ADDR(&addr, 10, 0, 2, 15);
 	IP4_ADDR(&mask, 255, 255, 255, 0);
 	IP4_ADDR(&gateway, 10, 0, 2, 2);
-	FUZZ_CHECK(netif_add(&nif, &addr, &mask, &gateway, NULL, nif_init, ethernet_input) != NULL);
-	netif_set_default(&nif);
-	NETIF_SET_CHECKSUM_CTRL(&nif, 0);
-	netif_create_ip6_linklocal_address(&nif, 1);
-	netif_ip6_addr_set_state(&nif, 0, IP6_ADDR_PREFERRED);
-	nif.ip6_autoconfig_enabled = 1;
-	(void)dhcp6_enable_stateless(&nif);
-	netif_set_up(&nif);
+	FUZZ_CHECK(
+	    netif_add(&m.nif, &addr, &mask, &gateway, NULL, nif_init, ethernet_input) != NULL);
+	netif_set_default(&m.nif);
+	NETIF_SET_CHECKSUM_CTRL(&m.nif, 0);
+	netif_create_ip6_linklocal_address(&m.nif, 1);
+	netif_ip6_addr_set_state(&m.nif, 0, IP6_ADDR_PREFERRED);
+	m.nif.ip6_autoconfig_enabled = 1;
+	(void)dhcp6_enable_stateless(&m.nif);
+	netif_set_up(&m.nif);
 	hosts_make();
+}
+
+static struct netif *loop_pending(void)
+{
+	struct netif *netif;
+
+	NETIF_FOREACH(netif)
+	if (netif->loop_first != NULL)
+		return netif;
+	return NULL;
+}
+
+/* Packets from us to us, as core.c takes them; some, as each may be answered by another. */
+static void loop_some(void)
+{
+	struct netif *netif;
+
+	for (unsigned n = 0; n < LOOP_BUDGET && (netif = loop_pending()) != NULL; n++) {
+		struct pbuf *p = netif->loop_first, *last = p;
+		u16_t count = 1;
+
+		for (; last->len != last->tot_len; count++)
+			last = last->next;
+		netif->loop_first = last->next;
+		if (last->next == NULL)
+			netif->loop_last = NULL;
+		last->next = NULL;
+		netif->loop_cnt_current = (u16_t)(netif->loop_cnt_current - count);
+		p->if_idx = netif_get_index(netif);
+		if (ip_input(p, netif) != ERR_OK)
+			pbuf_free(p);
+	}
 }
 
 static void time_passes(void)
@@ -375,39 +430,78 @@ static void time_passes(void)
 	    dhcp_coarse_tmr, dhcp_fine_tmr, igmp_tmr, dns_tmr, nd6_tmr, ip6_reass_tmr, mld6_tmr,
 	    dhcp6_tmr};
 
-	now_ms += TCP_TMR_INTERVAL;
+	m.now_ms += TCP_TMR_INTERVAL;
 	for (unsigned i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
 		timers[i]();
 }
 
+/* All that the machine has goes: nothing that came may be left of it. */
+static void machine_end(void)
+{
+	connections_end();
+	dhcp_release_and_stop(&m.nif);
+	dhcp_cleanup(&m.nif);
+	dhcp6_disable(&m.nif);
+	dhcp6_cleanup(&m.nif);
+	netif_remove(&m.nif);
+	if (m.nif.loop_first != NULL)
+		pbuf_free(m.nif.loop_first); /* the packets are one chain */
+	udp_remove(m.echo);
+	for (unsigned i = 0; i < AGES && arena_live() != 0; i++) {
+		ip_reass_tmr();
+		ip6_reass_tmr();
+		dns_tmr();
+		for (struct netif *n; (n = loop_pending()) != NULL; n->loop_first = NULL)
+			pbuf_free(n->loop_first);
+	}
+	FUZZ_CHECK(m.frames == 0);
+	FUZZ_CHECK(arena_live() == 0);
+}
+
 /* ---- lwIP's variables ---- */
 
-/* Byte by byte over the gaps that AddressSanitizer has put between them. */
-__attribute__((no_sanitize_address)) static void copy(volatile uint8_t *to, const uint8_t *from,
+/* Word by word over the gaps that AddressSanitizer has put between them; the barrier keeps the
+ * compiler from calling memcpy(), which would look at those. */
+__attribute__((no_sanitize("address", "undefined"))) static void copy(void *to, const void *from,
     size_t n)
 {
-	volatile uint64_t *to8 = (volatile uint64_t *)(volatile void *)to;
-	const uint64_t *from8 = (const uint64_t *)(const void *)from;
+	typedef uint64_t words __attribute__((vector_size(16), may_alias));
+	words *to16 = to;
+	const words *from16 = from;
 
-	for (size_t i = 0; i < n / 8; i++)
-		to8[i] = from != NULL ? from8[i] : 0;
-	for (size_t i = n / 8 * 8; i < n; i++)
-		to[i] = from != NULL ? from[i] : 0;
+	for (size_t i = 0; i < n / 64 * 4; i += 4) {
+		words a = from16[i], b = from16[i + 1], c = from16[i + 2], d = from16[i + 3];
+
+		to16[i] = a;
+		to16[i + 1] = b;
+		to16[i + 2] = c;
+		to16[i + 3] = d;
+		__asm__ volatile("" ::: "memory");
+	}
+	for (size_t i = n / 64 * 64; i < n; i++) {
+		((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+		__asm__ volatile("" ::: "memory");
+	}
 }
 
 static void start(void)
 {
-	size_t n = (size_t)(__stop_lwip_data - __start_lwip_data);
-
-	FUZZ_CHECK(n <= sizeof(first_data));
-	copy(first_data, __start_lwip_data, n);
+	machine_make();
+	data_size = (size_t)(__stop_lwip_data - __start_lwip_data);
+	bss_size = (size_t)(__stop_lwip_bss - __start_lwip_bss);
+	FUZZ_CHECK(data_size <= sizeof(data_first) && bss_size <= sizeof(bss_first));
+	FUZZ_CHECK((((uintptr_t)__start_lwip_data | (uintptr_t)__start_lwip_bss) & 15) == 0);
+	copy(data_first, __start_lwip_data, data_size);
+	copy(bss_first, __start_lwip_bss, bss_size);
+	m_first = m;
+	arena_mark();
 }
 
-static void forget(void)
+static void machine_again(void)
 {
-	host_free_all();
-	copy(__start_lwip_data, first_data, (size_t)(__stop_lwip_data - __start_lwip_data));
-	copy(__start_lwip_bss, NULL, (size_t)(__stop_lwip_bss - __start_lwip_bss));
+	copy(__start_lwip_data, data_first, data_size);
+	copy(__start_lwip_bss, bss_first, bss_size);
+	m = m_first;
 }
 
 /* ---- A run ---- */
@@ -457,12 +551,12 @@ static void answer_right(uint8_t *f, size_t len)
 	if (at == 0)
 		return;
 	if (f[at] == 0 && f[at + 1] == PORT_DNS) {
-		f[at + 2] = (uint8_t)(dns_port >> 8);
-		f[at + 3] = (uint8_t)dns_port;
-		f[at + 8] = (uint8_t)(dns_id >> 8);
-		f[at + 9] = (uint8_t)dns_id;
+		f[at + 2] = (uint8_t)(m.dns_port >> 8);
+		f[at + 3] = (uint8_t)m.dns_port;
+		f[at + 8] = (uint8_t)(m.dns_id >> 8);
+		f[at + 9] = (uint8_t)m.dns_id;
 	} else if (f[at] == 0 && f[at + 1] == PORT_DHCP) {
-		memcpy(f + at + 12, dhcp_xid, sizeof(dhcp_xid));
+		memcpy(f + at + 12, m.dhcp_xid, sizeof(m.dhcp_xid));
 		if (at + 42 <= len)
 			memcpy(f + at + 36, our_mac, sizeof(our_mac));
 	}
@@ -479,10 +573,11 @@ static void record(unsigned how, const uint8_t *data, size_t len)
 		tcp_right(f, len);
 	if ((how & OP_ANSWER) != 0)
 		answer_right(f, len);
-	NETIF_SET_CHECKSUM_CTRL(&nif, (how & OP_SUMS) != 0 ? NETIF_CHECKSUM_ENABLE_ALL : 0);
+	NETIF_SET_CHECKSUM_CTRL(&m.nif, (how & OP_SUMS) != 0 ? NETIF_CHECKSUM_ENABLE_ALL : 0);
 	/* card.c lets no shorter ones through. */
 	if (len >= SIZEOF_ETH_HDR)
 		frame_in(f, len);
+	loop_some();
 	if ((how & OP_SEND) != 0)
 		connections_send(false);
 	if ((how & OP_CLOSE) != 0)
@@ -495,8 +590,7 @@ static void run(const uint8_t *in, size_t len)
 {
 	size_t n;
 
-	forget();
-	machine_make();
+	machine_again();
 	while (len >= 3) {
 		n = (size_t)(in[1] | in[2] << 8) % FRAME_MAX;
 		n = n < len - 3 ? n : len - 3;
@@ -504,6 +598,9 @@ static void run(const uint8_t *in, size_t len)
 		in += 3 + n;
 		len -= 3 + n;
 	}
+	fuzz_unseen(true);
+	machine_end();
+	fuzz_unseen(false);
 }
 
 /* ---- Inputs to begin with ---- */

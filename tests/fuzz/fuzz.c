@@ -22,9 +22,12 @@
  */
 #include "fuzz.h"
 
+#include "arena.h"
 #include <dirent.h>
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PLACES 65536u
+#define PLACES 262144u
 #define CORPUS_MAX 8192u
 #define CHANGES_MAX 6u
 #define HANG_S 30 /* of this process's own time, for one input */
@@ -59,25 +62,38 @@ const char *__asan_default_options(void)
 	       "detect_leaks=0";
 }
 
-/* ---- Where a run went ---- */
+/* ---- Where a run went ----
+ *
+ * A way between two places is known by where it ends and six bits of where it began, which choose
+ * one of the 64 counters around the end's own. So those of one piece of code share a line of the
+ * cache, and a run needs few lines: that is most of what it costs to look.
+ */
 
 static uint8_t hits[PLACES];      /* of this run */
 static uint8_t known[PLACES];     /* bits: how often, by powers of two */
 static uint32_t touched[PLACES];  /* places of this run, in order */
 static unsigned ntouched, nknown; /* places ever */
-static uintptr_t place_before;
+static unsigned place_before;     /* what is left of it: a few bits */
+static bool unseen;
 
 void __sanitizer_cov_trace_pc(void);
 void __sanitizer_cov_trace_pc(void)
 {
 	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	unsigned at = (unsigned)((pc ^ pc >> 16 ^ place_before) & (PLACES - 1));
+	unsigned at = (unsigned)(pc >> 2 & (PLACES - 1)) ^ place_before;
 
-	place_before = pc << 1;
+	place_before = (unsigned)(pc * 0x9e3779b97f4a7c15ull >> 58);
+	if (unseen)
+		return;
 	if (hits[at] == 0)
 		touched[ntouched++] = at;
 	if (hits[at] != UINT8_MAX)
 		hits[at]++;
+}
+
+void fuzz_unseen(bool on)
+{
+	unseen = on;
 }
 
 static uint8_t bit_of(unsigned n)
@@ -289,18 +305,23 @@ static void corpus_add(const uint8_t *in, size_t len)
 	ncorpus++;
 }
 
-/* In an allocation of its own, so that a byte too many is seen. */
+/* What is fed, with its end where the input's is, so that a byte too many is seen. */
+static const uint8_t *fed(void)
+{
+	static alignas(64) uint8_t space[64 + FUZZ_INPUT_MAX + 64];
+
+	__asan_poison_memory_region(space, sizeof(space));
+	__asan_unpoison_memory_region(space + 64, now_len);
+	memcpy(space + 64, now, now_len);
+	return space + 64;
+}
+
 static bool feed(void)
 {
-	uint8_t *copy = malloc(now_len);
-
-	if (copy == NULL && now_len != 0)
-		fuzz_died("out of memory");
-	memcpy(copy, now, now_len);
 	if (runs_done % 1024 == 0)
 		hang_watch();
-	target->ft_run(copy, now_len);
-	free(copy);
+	arena_forget();
+	target->ft_run(fed(), now_len);
 	runs_done++;
 	return places_settle();
 }
@@ -403,11 +424,11 @@ void fuzz_register(struct fuzz_target *ft)
 	*at = ft;
 }
 
-static double seconds(void)
+static double seconds(clockid_t clock)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)clock_gettime(clock, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
@@ -421,17 +442,19 @@ static void usage(void)
 
 static void campaign(uint64_t runs, double limit)
 {
-	double begun = seconds(), took;
+	double begun = seconds(CLOCK_MONOTONIC), own = seconds(CLOCK_PROCESS_CPUTIME_ID);
+
+	uint64_t done = runs_done;
 
 	if (ncorpus == 0)
 		fuzz_seed("", 0);
-	while (limit > 0 ? seconds() - begun < limit : runs_done < runs)
+	while (limit > 0 ? seconds(CLOCK_MONOTONIC) - begun < limit : runs_done < runs)
 		for (unsigned i = 0; i < 256 && (limit > 0 || runs_done < runs); i++)
 			next();
-	took = seconds() - begun;
-	(void)printf("%-6s %9llu inputs, %7.0f a second, %u ways, %u kept\n", target->ft_name,
-	    (unsigned long long)runs_done, took > 0 ? (double)runs_done / took : 0, nknown,
-	    ncorpus);
+	own = seconds(CLOCK_PROCESS_CPUTIME_ID) - own;
+	(void)printf("%-6s %9llu inputs, %7.0f a second of CPU, %u ways, %u kept\n",
+	    target->ft_name, (unsigned long long)runs_done,
+	    own > 0 ? (double)(runs_done - done) / own : 0, nknown, ncorpus);
 }
 
 struct options {
@@ -495,6 +518,8 @@ int main(int argc, char **argv)
 	chance_state = o.seed * 0x9e3779b97f4a7c15ull | 1;
 	(void)signal(SIGVTALRM, hangs);
 	__sanitizer_set_death_callback(input_keep);
+	if (o.input != NULL)
+		arena_exact();
 	if (target->ft_start != NULL)
 		target->ft_start();
 	if (o.input != NULL) {

@@ -10,7 +10,9 @@
  *	FUZZ_TARGET(x) = {.ft_run = run, .ft_max = 512, .ft_runs = 100000};
  *
  * ft_run() is called over and over in one process, each time with another input, in an allocation
- * of exactly its size; so it leaves nothing behind. It ends a run that shows a mistake by
+ * of exactly its size; so it leaves nothing behind but memory (arena.h), all of which is taken back
+ * before the next run: where that would be a mistake it checks that none is left. It ends a run
+ * that shows a mistake by
  * FUZZ_CHECK(); AddressSanitizer, UBSan, a failed KASSERT, and a run without an end do so by
  * themselves. What it does may depend on the input alone.
  */
@@ -52,18 +54,12 @@ void fuzz_register(struct fuzz_target *ft);
 /* fuzz_seed - an input to begin with. From ft_seeds() only. */
 void fuzz_seed(const void *in, size_t len);
 
+/* fuzz_unseen - on: the ways that the code takes from here on are not looked at. A run ends with it
+ * off. */
+void fuzz_unseen(bool on);
+
 /* fuzz_died - say why, keep the input, end the process. */
 void fuzz_died(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-/* ---- host.c: what a run has allocated ---- */
-
-/* host_fail_after - the nth allocation from now on fails, once; 0: none does. host_live - how many
- * there are; host_free_all - give them all back. */
-void host_fail_after(unsigned nth);
-unsigned host_live(void);
-void host_free_all(void);
-void *host_alloc(size_t size);
-void host_free(void *p);
 
 /* host_verbose - the kernel's messages go to standard error. */
 void host_verbose(bool on);
