@@ -3,15 +3,17 @@
  * f_pci.c - configuration spaces that lie: the walk, BARs, capabilities, messages, slots, cards
  * that come (sys/bus/pci*.c), and the registers of virtio devices (sys/dev/virtio_pci.c).
  *
- * Every run begins with a machine that is in order: a root port with a slot, bridges, functions
- * with all kinds of capabilities. An input is what is wrong with it: three bytes for the run, then
- * records of
+ * Every run begins with a machine that is in order: a root port with a slot, a bridge, functions
+ * with all kinds of capabilities, and more that are hidden. An input is what is wrong with it:
+ * three bytes for the run (vectors, and how the port is found; which allocation fails; what BARs
+ * read as), then records of
  *
  *	kind << 4 | function, register (two bytes), number of bytes, bytes
  *
  * which overwrite registers, or say which bits of a BAR can be written, or that a register reads
  * otherwise each time, or that the function is not there. BARs are mapped to memory of their size,
- * so that a window or table that does not fit is seen. What the last run had is all given back.
+ * so that a window or table that does not fit is seen. What the last run had is all given back; of
+ * the registers only the rows that it changed are put back.
  * Read next: tests/unit/fake_pci.h.
  */
 #include "arena.h"

@@ -12,7 +12,8 @@ include sys/net/rules.mk
 FUZZ_OBJ := $(addprefix $(FUZZ_B)/,$(addsuffix .o,$(basename $(FUZZ_SRC) $(FUZZ_CODE))))
 FUZZ_LWIP := $(addprefix $(FUZZ_B)/,$(LWIP_SRC:.c=.o))
 
-FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+# With frame pointers, for AddressSanitizer's stacks of allocations and for perf.
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # What is not looked at: what does the looking, and has no time to lose.
 FUZZ_PLAIN := $(addprefix $(FUZZ_B)/tests/fuzz/,fuzz.o arena.o)
 FUZZ_HALF := $(addprefix $(FUZZ_B)/,tests/fuzz/f_pci.o lib/printf.o)
@@ -36,7 +37,7 @@ $(FUZZ_B)/sys/net/hook.o: FUZZ_CPPFLAGS += $(FUZZ_LWIP_CPPFLAGS)
 $(FUZZ_B)/tests/fuzz/f_lwip.o: FUZZ_CPPFLAGS += $(FUZZ_LWIP_CPPFLAGS)
 $(FUZZ_PLAIN): FUZZ_SANITIZE :=
 # What these do by the thousand an input: every byte is watched, their arithmetic is not.
-$(FUZZ_HALF): FUZZ_SANITIZE := -fsanitize=address
+$(FUZZ_HALF): FUZZ_SANITIZE := -fsanitize=address -fno-omit-frame-pointer
 $(FUZZ_B)/%.o: %.c $(FUZZ_B)/flags
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D)
