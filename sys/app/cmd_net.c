@@ -197,21 +197,23 @@ static int address(const char *name, int argc, char **argv)
 
 static int moderate(const char *name, const char *text)
 {
-	struct nic *nic;
+	struct nic *nic = nic_hold(name);
 	uint64_t us = NIC_ADAPTIVE;
-	int error;
+	char what[32];
+	int status;
 
-	if (strcmp(text, "adaptive") != 0 && !shell_number(text, "microseconds", 0, 100000, &us))
-		return 1;
-	nic = nic_hold(name);
 	if (nic == NULL)
-		return failed(name, ENXIO);
-	error = nic->nic_ops->no_moderate != NULL ? nic->nic_ops->no_moderate(nic, (unsigned)us)
-						  : EOPNOTSUPP;
+		return failed(name, strcmp(name, "lo") == 0 ? EOPNOTSUPP : ENXIO);
+	(void)ksnprintf(what, sizeof(what), "%s: microseconds", name);
+	if (nic->nic_ops->no_moderate == NULL)
+		status = failed(name, EOPNOTSUPP);
+	else if (strcmp(text, "adaptive") != 0 &&
+	    !shell_number(text, what, 0, nic->nic_pause_max, &us))
+		status = 1;
+	else
+		status = failed(name, nic->nic_ops->no_moderate(nic, (unsigned)us));
 	nic_release(nic);
-	return error == ERANGE
-	    ? shell_error("%s: %llu us: more than the card can", name, (unsigned long long)us)
-	    : failed(name, error);
+	return status;
 }
 
 static int reset(const char *name)
@@ -250,6 +252,27 @@ static int await(const char *name, const char *text)
 	return failed(name, net_if_wait(name, seconds * NS_PER_S, shell_interrupted));
 }
 
+static const char *const words[] = {"-txcsum", "default", "del", "dhcp", "down", "moderate", "mtu",
+    "reset", "txcsum", "up", "wait"};
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+/* unknown - what was to be done with the interface is none of the words; or it is, and there is too
+ * little or too much after it. */
+static int unknown(const char *name, const char *what)
+{
+	char all[128];
+	size_t n = 0;
+
+	for (size_t i = 0; i < WORDS; i++) {
+		if (strcmp(words[i], what) == 0) {
+			shell_error("%s: %s: too little or too much after it", name, what);
+			return shell_usage();
+		}
+		n += (size_t)ksnprintf(all + n, sizeof(all) - n, ", %s", words[i]);
+	}
+	return shell_error("%s: no '%s': there are ADDR/LEN%s", name, what, all);
+}
+
 static int change(const char *name, int argc, char **argv)
 {
 	const char *what = argv[0];
@@ -278,7 +301,7 @@ static int change(const char *name, int argc, char **argv)
 		return reset(name);
 	if (argc <= 2 && (strchr(what, '.') != NULL || strchr(what, ':') != NULL))
 		return address(name, argc, argv);
-	return shell_usage();
+	return unknown(name, what);
 }
 
 static int cmd_ifconfig(int argc, char **argv)
@@ -294,14 +317,12 @@ static int cmd_ifconfig(int argc, char **argv)
 
 static void complete(struct line_editor *le, int arg, char **argv)
 {
-	static const char *const words[] = {"-txcsum", "default", "del", "dhcp", "down", "moderate",
-	    "mtu", "reset", "txcsum", "up", "wait"};
 	struct net_if *ni;
 	unsigned n;
 
 	(void)argv;
 	if (arg == 2)
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (size_t i = 0; i < WORDS; i++)
 			line_offer(le, words[i]);
 	if (arg == 3 && strcmp(argv[2], "moderate") == 0)
 		line_offer(le, "adaptive");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_netstat.c - netstat: connections, what the protocols counted, buffers, and the core lock.
+ * cmd_netstat.c - netstat: connections, routes, what the protocols counted, buffers, and the core
+ * lock.
  *
- * Contexts: the shell's lwp. What is shown is copied by net/status.c under the core lock and
- * printed without it. Tables have one word in each column. Read next: net/status.c.
+ * Contexts: the shell's lwp. What is shown is copied by net/status.c and net/route.c under the
+ * core lock and printed without it. Tables have one word in each column. Read next: net/status.c.
  */
 #include "app/shell.h"
 #include "mem/kmem.h"
@@ -54,6 +55,29 @@ static int connections(bool all)
 	if (total > n)
 		tty_printf("and %u more\n", total - n);
 	kmem_free(nc, CONNS_MAX * sizeof(*nc));
+	return 0;
+}
+
+static int routes(void)
+{
+	struct net_route *nr = kmem_alloc(NET_ROUTES_MAX * sizeof(*nr));
+	char seconds[12];
+	unsigned n;
+
+	if (nr == NULL)
+		return shell_error("no memory for a list of %u routes", NET_ROUTES_MAX);
+	n = net_routes(nr, NET_ROUTES_MAX);
+	tty_printf("%-28s %-30s %-8s %-8s %-11s %10s\n", "to", "gateway", "if", "use", "why",
+	    "seconds");
+	for (unsigned i = 0; i < n; i++) {
+		(void)kstrlcpy(seconds, "-", sizeof(seconds));
+		if (nr[i].nr_seconds != UINT32_MAX)
+			(void)ksnprintf(seconds, sizeof(seconds), "%u", nr[i].nr_seconds);
+		tty_printf("%-28s %-30s %-8s %-8s %-11s %10s\n", nr[i].nr_to,
+		    nr[i].nr_gateway[0] != '\0' ? nr[i].nr_gateway : "-", nr[i].nr_if, nr[i].nr_use,
+		    nr[i].nr_why, seconds);
+	}
+	kmem_free(nr, NET_ROUTES_MAX * sizeof(*nr));
 	return 0;
 }
 
@@ -141,6 +165,8 @@ static int cmd_netstat(int argc, char **argv)
 		return shell_usage();
 	if (argc == 1 || strcmp(argv[1], "-a") == 0)
 		return connections(argc == 2);
+	if (strcmp(argv[1], "-r") == 0)
+		return routes();
 	if (strcmp(argv[1], "-s") == 0)
 		return protocols();
 	if (strcmp(argv[1], "-m") == 0)
@@ -159,12 +185,14 @@ static void complete(struct line_editor *le, int arg, char **argv)
 	line_offer(le, "-a");
 	line_offer(le, "-l");
 	line_offer(le, "-m");
+	line_offer(le, "-r");
 	line_offer(le, "-s");
 }
 
 const struct shell_cmd shell_netstat_cmds[] = {
-    {"netstat", "[-a | -s | -m | -l]", "the network's connections and counts",
+    {"netstat", "[-a | -r | -s | -m | -l]", "the network's connections and counts",
 	"  -a  who listens, too\n"
+	"  -r  where packets go, by which card, and why\n"
 	"  -s  what each protocol counted\n"
 	"  -m  pools, buffers and memory, with their limits\n"
 	"  -l  the core lock: how often taken, waited for, held\n",

@@ -283,12 +283,14 @@ static int stats(struct nic *nic)
 static int moderate(struct nic *nic, const char *text)
 {
 	uint64_t us = NIC_ADAPTIVE;
+	char what[32];
 	int error;
 
-	if (strcmp(text, "adaptive") != 0 && !shell_number(text, "microseconds", 0, 1000000, &us))
-		return 1;
 	if (nic->nic_ops->no_moderate == NULL)
 		return shell_error("%s: cannot be moderated", nic->nic_name);
+	(void)ksnprintf(what, sizeof(what), "%s: microseconds", nic->nic_name);
+	if (strcmp(text, "adaptive") != 0 && !shell_number(text, what, 0, nic->nic_pause_max, &us))
+		return 1;
 	error = nic->nic_ops->no_moderate(nic, (unsigned)us);
 	return error == 0 ? 0 : shell_error("moderate %s: %s", text, errno_name(error));
 }

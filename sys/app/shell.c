@@ -47,7 +47,7 @@ static const struct shell_cmd *const tables[] = {shell_own_cmds, shell_intr_cmds
     shell_top_cmds, shell_sys_cmds, shell_dev_cmds, shell_nic_cmds, shell_edu_cmds, shell_load_cmds,
     shell_spl_cmds, shell_san_cmds, shell_stress_cmds, shell_work_cmds, shell_callout_cmds,
     shell_check_cmds, shell_tty_cmds, shell_bench_cmds, shell_net_cmds, shell_netstat_cmds,
-    shell_netping_cmds, shell_netdump_cmds};
+    shell_arp_cmds, shell_netping_cmds, shell_netdump_cmds};
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 static struct line_editor editor;

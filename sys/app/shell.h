@@ -48,6 +48,7 @@ extern const struct shell_cmd shell_work_cmds[];
 extern const struct shell_cmd shell_callout_cmds[];
 extern const struct shell_cmd shell_net_cmds[];
 extern const struct shell_cmd shell_netstat_cmds[];
+extern const struct shell_cmd shell_arp_cmds[];
 extern const struct shell_cmd shell_netping_cmds[];
 extern const struct shell_cmd shell_netdump_cmds[];
 extern const struct shell_cmd shell_tty_cmds[];

@@ -494,6 +494,7 @@ static int unit_setup(struct igb *ig)
 	ig->ig_nic.nic_ops = &ops;
 	ig->ig_nic.nic_driver = ig;
 	ig->ig_nic.nic_mtu_max = NIC_MTU_MAX;
+	ig->ig_nic.nic_pause_max = EITR_US_MAX;
 	ig->ig_nic.nic_sums = NIC_CSUM_IP | NIC_CSUM_L4;
 	ig->ig_nic.nic_queues = (uint16_t)ig->ig_nqueues;
 	return nic_attach(&ig->ig_nic, "igb");

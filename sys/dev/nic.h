@@ -69,8 +69,8 @@ struct nic_ops {
 	    unsigned sums, void *cookie);
 	/* Receive all frames, or those for this card and all multicasts. NULL: always all. */
 	void (*no_promisc)(struct nic *nic, bool on);
-	/* Least time between two interrupts of a queue in microseconds; 0: none; NIC_ADAPTIVE.
-	 * NULL: the card cannot. */
+	/* Least time between two interrupts of a queue in microseconds, up to nic_pause_max; 0:
+	 * none; NIC_ADAPTIVE. ERANGE. NULL: the card cannot. */
 	int (*no_moderate)(struct nic *nic, unsigned us);
 	/* Begin anew, as after a hang: frames in flight are lost and counted. May block. */
 	int (*no_reset)(struct nic *nic);
@@ -110,6 +110,7 @@ struct nic {
 	uint16_t nic_mtu;              /* (n) nic_attach() makes it NIC_MTU, or nic_mtu_max */
 	uint16_t nic_mtu_max;          /* (a) at most NIC_MTU_MAX */
 	uint16_t nic_queues;           /* (a) 1 to NIC_QUEUES_MAX, receive and transmit pairs */
+	uint16_t nic_pause_max;        /* (a) microseconds that no_moderate() takes at most */
 	uint16_t nic_sums;             /* (a) NIC_CSUM_* that it can make */
 	_Atomic uint16_t nic_sums_use; /* (~) of those, what it is to make; relaxed */
 	bool nic_up;                   /* (n) */

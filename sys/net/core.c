@@ -349,6 +349,7 @@ void net_init(bool cards)
 	net_enter();
 	lwip_init(); /* makes lo */
 	net_route_init();
+	net_neighbour_init();
 	net_exit();
 	net_services_start();
 	net_iperf_start();

@@ -159,6 +159,10 @@ void net_route_init(void);
 void net_route_came(void);
 void net_route_gone(const struct netif *netif);
 
+/* net_neighbour_init - neighbours that were given by hand go with their interfaces; after
+ * lwip_init(), with the lock held. */
+void net_neighbour_init(void);
+
 /* net_services_start - echo, discard and chargen listen. net_iperf_start - so does iperf 3's port.
  * Thread context; may block. */
 void net_services_start(void);

@@ -100,6 +100,43 @@ struct net_pool {
 /* net_pools - lwIP's pools of fixed size. */
 unsigned net_pools(struct net_pool *out, unsigned max);
 
+/* ---- Ways and neighbours (route.c, neighbour.c) ---- */
+
+#define NET_ROUTES_MAX 128
+struct net_route {
+	char nr_to[NET_ADDR_MAX];      /* "default", "10.0.2.0/24" */
+	char nr_gateway[NET_ADDR_MAX]; /* "": none, they are on the link */
+	char nr_if[NIC_NAME_MAX];
+	const char *nr_use;  /* "yes", "spare", "asked", "no-link", "down" */
+	const char *nr_why;  /* "by-hand", "first", "next"; "fixed", "dhcp", "advertised", "link" */
+	uint32_t nr_seconds; /* that it still holds; UINT32_MAX: without end */
+};
+/* net_routes - where packets go, at most `max`; how many. */
+unsigned net_routes(struct net_route *out, unsigned max);
+
+#define NET_NEIGHBOURS_MAX 64 /* of each version of IP; more are not known at a time */
+#define NET_FIXED_MAX 32      /* of those of IPv4, given by hand */
+struct net_neighbour {
+	char ne_addr[NET_ADDR_MAX];
+	char ne_if[NIC_NAME_MAX];
+	uint8_t ne_mac[6];
+	bool ne_known;       /* there is a ne_mac; else it was asked for */
+	bool ne_router;      /* a way to others */
+	bool ne_timed;       /* ne_seconds says something */
+	uint32_t ne_seconds; /* for which it is still "reachable", or since when it is "stale" */
+	/* "learnt", "static"; of 6: "incomplete", "reachable", "stale", "delay", "probe". */
+	const char *ne_state;
+};
+/* net_neighbours - of IP version 4 or 6, at most `max`; how many. net_neighbour_del - forget one,
+ * who is asked for when there is need of him: ENOENT: not known; EHOSTUNREACH: of a network that
+ * is no longer the interface's; EBUSY: another interface is asking for the same address; EINVAL:
+ * no address of that version. net_neighbour_set - he is there, whatever he says, until his
+ * interface is down; version 4 alone. EINVAL: no address; ERANGE: not one of another machine;
+ * EHOSTUNREACH: in no network of a card with a link; ENOSPC: NET_FIXED_MAX are; ENOMEM. */
+unsigned net_neighbours(int version, struct net_neighbour *out, unsigned max);
+int net_neighbour_del(int version, const char *addr);
+int net_neighbour_set(const char *addr, const uint8_t mac[6]);
+
 /* ---- Names and pings (ping.c, resolve.c) ---- */
 
 /* net_resolve - the address of a name, which may be one already. `family` is 4, 6, or 0: either, 4

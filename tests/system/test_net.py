@@ -26,13 +26,14 @@ def card_of(m):
     return names[0]
 
 
-def online(boot, forwards=(), nic='igb', cpus=2, **options):
-    """A machine with an address, whose watchers of time are content with a slow host."""
+def online(boot, forwards=(), nic='igb', cpus=2, card=None, **options):
+    """A machine with an address, whose watchers of time are content with a slow host; `card` is
+    the one that has it, if there are more."""
     m = boot(cpus=cpus, edu=0, net='user', nic=nic, forwards=forwards, **options)
     m.set_sysctl('kern.heartbeat_ms', 0)
     m.set_sysctl('hw.intr.stuck_ms', 0)
     m.set_sysctl('hw.intr.storm_percent', 0)
-    m.card = card_of(m)
+    m.card = card or card_of(m)
     m.ok(f'ifconfig {m.card} wait 60')
     return m
 
@@ -105,7 +106,7 @@ def test_pings_to_itself_of_all_sizes(boot):
     ('ifconfig lo 10.0.0.1/33', 'prefix 33: must be 1 to 32'),
     ('ifconfig lo 10.0.0.1.5/8', 'no such address'),
     ('ifconfig lo fec0::1/48', 'has 64 bits'),
-    ('ifconfig lo moderate soon', "'soon'"),
+    ('ifconfig lo moderate soon', 'lo: cannot do that'),
     ('netstat -z', "no option '-z'"),
     ('ping -s 65508 127.0.0.1', 'size 65508: must be 0 to 65507'),
     ('ping -s 65500 ::1', '65500 bytes: at most 65487 fit'),
@@ -148,6 +149,18 @@ def test_ipv6_by_advertisement(boot):
     settle(m, lambda: 'inet6 fec0::5054:ff:fe12:3456 preferred' in m.ok('ifconfig'), True)
     for size in (0, 56, 1000, 1452):  # QEMU's network knows no fragments of IPv6
         assert f'{size} bytes from fec0::2' in m.ok(f'ping -c 1 -w 20000 -s {size} fec0::2')
+    way = m.row('netstat -r', 'to', to='default', why='advertised')
+    assert (way['gateway'], way['if'], way['use']) == (f'fe80::2%{m.card}', m.card, 'yes')
+    assert 0 < way['seconds'] <= 1800
+    net = m.row('netstat -r', 'to', to='fec0::/64')
+    assert (net['why'], net['if'], net['gateway']) == ('advertised', m.card, '-')
+    assert m.row('netstat -r', 'to', to='fe80::/64')['why'] == 'link'
+    router = m.row('ndp', 'address', address=f'fe80::2%{m.card}')
+    assert (router['router'], router['ether']) == ('yes', '52:56:00:00:00:02')
+    # One that is forgotten is asked for at once.
+    m.ok(f'ndp -d fe80::2%{m.card}')
+    settle(m, lambda: m.row('ndp', 'address', address=f'fe80::2%{m.card}')['ether'],
+           router['ether'])
     m.ok(f'ifconfig {m.card} fec0::77')
     settle(m, lambda: 'inet6 fec0::77 preferred' in m.ok('ifconfig'), True)
     m.ok(f'ifconfig {m.card} del fec0::77')
@@ -197,7 +210,9 @@ def test_a_fixed_address_down_and_up(boot):
                         ('10.0.2.5/24 10.0.3.1', 'no gateway, or none within its network'),
                         ('10.0.2.5/24 10.0.2.5', 'no gateway, or none within its network'),
                         ('default', 'no gateway, or none within its network'),
-                        ('moderate 100000', '100000 us: more than the card can')):
+                        ('moderate 8192', f'{m.card}: microseconds 8192: must be 0 to 8191'),
+                        ('bla', f"{m.card}: no 'bla': there are ADDR/LEN, -txcsum, default, del"),
+                        ('mtu', f'{m.card}: mtu: too little or too much')):
         assert says in m.error(f'ifconfig {m.card} {words}')
     m.ok(f'ifconfig {m.card} 10.0.2.4/31')
     assert 'inet 10.0.2.4/31' in m.ok('ifconfig')
@@ -214,12 +229,18 @@ def test_the_way_out_is_a_card_that_has_one(boot):
     def way_out():
         return re.findall(r'^(\w+): .*\bdefault\b', m.ok('ifconfig'), re.M)
 
+    def ways():
+        return {r['if']: (r['use'], r['why']) for r in m.table('netstat -r', 'to')
+                if r['to'] == 'default' and r['gateway'].startswith('10.')}
+
     first, second = 'vtnet0', 'vtnet1'
     m.ok(f'ifconfig {first} wait 60')
     m.ok(f'ifconfig {second} dhcp; ifconfig {second} wait 60')
     assert way_out() == [first]
+    assert ways() == {first: ('yes', 'first'), second: ('spare', 'next')}
     m.ok(f'ifconfig {first} down')
     assert way_out() == [second]
+    assert ways() == {first: ('down', 'next'), second: ('yes', 'first')}
     m.ok(f'ifconfig {first} up; ifconfig {first} wait 60')
     assert way_out() == [first]         # which came first
     m.ok(f'ifconfig {second} default')
@@ -227,12 +248,18 @@ def test_the_way_out_is_a_card_that_has_one(boot):
     m.hmp('set_link way4 off')
     m.expect(f'{second}: link down')
     settle(m, way_out, [first])
+    assert ways() == {first: ('yes', 'first'), second: ('no-link', 'by-hand')}
     m.hmp('set_link way4 on')
     m.expect(f'{second}: link up')
     settle(m, way_out, [second])        # which was chosen
     m.ok(f'ifconfig {second} wait 60')
+    assert ways() == {first: ('spare', 'next'), second: ('yes', 'by-hand')}
     m.ok(f'ifconfig {second} 10.0.4.7/24')      # without a gateway
     assert way_out() == [first]
+    assert ways() == {first: ('yes', 'first')}
+    nets = {(r['to'], r['if'], r['use'], r['why']) for r in m.table('netstat -r', 'to')}
+    assert {('10.0.3.0/24', first, 'yes', 'dhcp'), ('10.0.4.0/24', second, 'yes', 'fixed'),
+            ('127.0.0.0/8', 'lo', 'yes', 'fixed')} <= nets
     for n in (3, 4):
         m.ok(f'ping -c 1 -w 20000 10.0.{n}.2')
     assert m.poweroff() == 0

@@ -150,7 +150,64 @@ PINGS = ('ping', '-q', '-c', '4', '-l', '4', '-i', '60', '-w', '60')
 ALL_BACK = '4 packets transmitted, 4 received, 0% packet loss'
 
 
-def test_ping(pair):
+def neighbour(m, how, addr):
+    """(Ethernet address, state) as arp or ndp has them, or None."""
+    rows = [r for r in m.table(how, 'address') if r['address'] == addr]
+    assert len(rows) <= 1 and all((r['if'], r['router']) == (m.card, 'no') for r in rows), rows
+    return (rows[0]['ether'], rows[0]['state']) if rows else None
+
+
+def neighbours(m, host):
+    """Who is there as arp and ndp know it, forgotten, and given by hand."""
+    m.card = host.card
+    ours = re.search(r'ether (\S+)', m.ok(f'ifconfig {host.card}')).group(1)
+    theirs = re.search(r'link/ether (\S+)',
+                       host.run('ip', 'link', 'show', host.tap)).group(1)
+    # The host asks for nobody, so that the machine learns by what it asks alone.
+    for addr in (host.ADDR, host.ADDR6):
+        host.run('ip', 'neigh', 'replace', addr, 'lladdr', ours, 'dev', host.tap, 'nud',
+                 'permanent')
+    for how, addr, state in (('arp', host.OWN, 'learnt'), ('ndp', host.OWN6, 'reachable')):
+        m.ok(f'{how} -d {addr}')
+        assert neighbour(m, how, addr) is None
+        assert 'no such neighbour' in m.error(f'{how} -d {addr}')
+        assert neighbour(m, f'ping -c 1 -w 60000 {addr}; {how}', addr) == (theirs, state)
+    # One that is given by hand is believed, whatever is true, and the host's word does not count.
+    m.ok(f'arp -s {host.OWN} 02:00:00:00:00:77')
+    assert '1 of 1 not answered' in m.error(f'ping -c 1 -w 1000 {host.OWN}')
+    here, own = bytes.fromhex(theirs.replace(':', '')), socket.inet_aton(host.OWN)
+    wire = host.inside(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+    with wire:
+        wire.bind((host.tap, 0))
+        wire.send(b'\xff' * 6 + here + b'\x08\x06\0\1\x08\0\6\4\0\2' + here + own +
+                  bytes.fromhex(ours.replace(':', '')) + socket.inet_aton(host.ADDR))
+    assert ALL_BACK in host.run(*PINGS, host.ADDR6)
+    assert neighbour(m, 'arp', host.OWN) == ('02:00:00:00:00:77', 'static')
+    m.ok(f'arp -s {host.OWN} {theirs}; ping -c 1 -w 60000 {host.OWN}')
+    m.ok(f'arp -d {host.OWN}; ping -c 1 -w 60000 {host.OWN}')
+    assert neighbour(m, 'arp', host.OWN) == (theirs, 'learnt')
+    # As many as there may be, and none when the card was down.
+    for n in range(100, 132, 8):
+        m.ok('; '.join(f'arp -s 10.77.0.{n + i} 02:00:00:00:01:00' for i in range(8)))
+    for addr, says in (('10.77.0.200', 'as many as may be given by hand, 32'),
+                       ('10.77.0.255', 'not an address that another machine may have'),
+                       (host.ADDR, 'not an address that another machine may have'),
+                       ('127.0.0.1', 'not an address that another machine may have'),
+                       ('10.78.0.1', 'in no network of a card that has a link'),
+                       (host.OWN6, 'not an address of IPv4')):
+        assert says in m.error(f'arp -s {addr} 02:00:00:00:01:00')
+    for ether in ('02:00:00:00:01', '03:00:00:00:01:00', '00:00:00:00:00:00', '02:00:00:00:01:0g',
+                  '02:00:00:00:01:00:'):
+        assert 'not the Ethernet address of a card' in m.error(f'arp -s 10.77.0.100 {ether}')
+    m.ok(f'arp -d 10.77.0.131; arp -s 10.77.0.200 02:00:00:00:02:00')
+    assert neighbour(m, 'arp', '10.77.0.200') == ('02:00:00:00:02:00', 'static')
+    assert sum(r['state'] == 'static' for r in m.table('arp', 'address')) == 32
+    m.ok(f'ifconfig {host.card} down; ifconfig {host.card} up; ifconfig {host.card} wait 60')
+    assert all(r['state'] == 'learnt' for r in m.table('arp', 'address'))
+    m.ok(f'arp -s 10.77.0.201 02:00:00:00:02:00; ping -c 1 -w 60000 {host.OWN}')
+
+
+def test_ping_and_neighbours(pair):
     m, host = pair
     for addr, sizes in ((host.ADDR, (0, 1, 56, 1472, 1473, 2960, 8000, 20000, 65507)),
                         (host.ADDR6, (0, 1, 56, 1452, 1453, 8000, 20000, 65487))):
@@ -169,6 +226,7 @@ def test_ping(pair):
                      r'fragment \d+ at 0 len 1448\+$', seen, re.M), seen
     assert re.search(r'out fd77::2 > fd77::1 fragment \d+ at 1448 len 1448\+$', seen, re.M), seen
     assert re.search(r'in fd77::1 > fd77::2 fragment \d+ at 2896 len 112$', seen, re.M), seen
+    neighbours(m, host)
 
 
 def test_bytes_there_and_back(pair):

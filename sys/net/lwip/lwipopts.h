@@ -46,6 +46,7 @@
 /* Interfaces and links. */
 #define LWIP_ARP 1
 #define ARP_TABLE_SIZE 64
+#define ETHARP_SUPPORT_STATIC_ENTRIES 1 /* net/neighbour.c */
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 64 /* a packet of 64 KiB in fragments */
 #define ETH_PAD_SIZE 0
