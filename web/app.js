@@ -60,7 +60,8 @@ function queueRates(text, before, seconds) {
 		const rates = {};
 		for (const key of ['in', 'in_bytes', 'out', 'out_bytes', 'interrupts'])
 			rates[key] = perSecond(q[key], o[key], seconds);
-		return {...q, card: card.name, link: card.link, name: `${card.name}-q${q.queue}`, rates};
+		return {...q, card: card.name, link: card.link, mbps: card.mbps,
+			name: `${card.name}-q${q.queue}`, rates};
 	}));
 }
 
@@ -255,6 +256,14 @@ function handlerNamer(rows) {
 	return r => count.get(r.name) > 1 ? `${r.name} (${r.source})` : r.name;
 }
 
+// linkCell - is there a link, and how fast, if the card says so.
+function linkCell({link, mbps}) {
+	if (!link)
+		return ['down', 'text bad'];
+	const speed = mbps >= 1000 ? `${mbps / 1000} Gbit/s` : `${mbps} Mbit/s`;
+	return [mbps ? speed : 'up', 'text'];
+}
+
 function showTables(now, text, waited) {
 	const share = r => [percent(r.share), 'share', r.share ?? 0];
 	fill($('sources-table'), ['<Source', 'CPU', 'Rate/s', 'CPU time', 'Count', 'Stray'],
@@ -269,9 +278,9 @@ function showTables(now, text, waited) {
 		[`cpu${c.cpu}`, [percent(c.rates.busy), 'share', c.rates.busy ?? 0],
 			...['handoffs', 'nested', 'ipis', 'switches'].map(k => brief(c.rates[k])),
 			...['divorces', 'starvations', 'rescues'].map(k => brief(c[k]))]));
-	fill($('network-table'), ['<Queue', 'In/s', 'In B/s', 'Out/s', 'Out B/s', 'Interrupts/s',
+	fill($('network-table'), ['<Queue', '<Link', 'In/s', 'In B/s', 'Out/s', 'Out B/s', 'Interrupts/s',
 		'Dropped', 'Errors', 'Yields'], now.queues.map(q =>
-		[q.name, ...['in', 'in_bytes', 'out', 'out_bytes', 'interrupts'].map(k =>
+		[q.name, linkCell(q), ...['in', 'in_bytes', 'out', 'out_bytes', 'interrupts'].map(k =>
 			brief(q.rates[k])), brief(q.in_dropped + q.out_full),
 			brief(q.in_errors + q.out_errors), brief(q.yields)]));
 	fill($('latency-table'), ['<CPU', '<Step', 'Median', '99 %', '99.9 %', 'Longest', 'Probes'],

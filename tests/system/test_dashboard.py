@@ -542,7 +542,8 @@ def test_the_page_in_a_browser(boot, tmp_path):
         pytest.skip('chromium or node is not installed')
     subprocess.run(['tools/web', 'fetch', 'playwright'], cwd=harness.ROOT, check=True)
     port = free_port()
-    m = online(boot, [f'{port}:80'])
+    m = online(boot, [f'{port}:80'], card='igb0', monitor=True, args=[
+        '-netdev', 'user,id=more,net=10.0.9.0/24', '-device', 'virtio-net-pci,netdev=more'])
     shots = os.path.join(harness.LOGS, 'dashboard')
     os.makedirs(shots, exist_ok=True)
     child = subprocess.Popen(['node', 'tests/web/dashboard.js', f'http://127.0.0.1:{port}/', shots],
@@ -552,6 +553,9 @@ def test_the_page_in_a_browser(boot, tmp_path):
                                   'HOME': str(tmp_path)})
     try:
         assert step(child, 'desktop')['requests'] >= 8
+        for switch, line in (('on', 'off'), ('off', 'on')):
+            step(child, f'link is {switch}')
+            m.hmp(f'set_link more {line}')
         assert step(child, 'keys')['stops'] > 20
         step(child, 'dark')
         step(child, 'phone')

@@ -108,6 +108,23 @@ async function desktop(browser) {
 	return page;
 }
 
+// The link of each card, with its speed where the card gives one, as it is now.
+async function links(page) {
+	const link = (card, wanted) => until(page, ([name, words]) => [...document.querySelectorAll(
+		'#network-table tbody tr')].some(tr => tr.cells[0].textContent === name &&
+		tr.cells[1].textContent === words && (words === 'down') ===
+		tr.cells[1].classList.contains('bad')), [`${card}-q0`, wanted]);
+
+	await link('igb0', '1 Gbit/s');
+	await link('vtnet0', 'up');
+	say('link is on');
+	await link('vtnet0', 'down');
+	await link('igb0', '1 Gbit/s');
+	await page.locator('#network').screenshot({path: path.join(folder, 'network-down.png')});
+	say('link is off');
+	await link('vtnet0', 'up');
+}
+
 // Tab goes through everything that can be used, and what has the focus shows it.
 async function tabs(page) {
 	const seen = [];
@@ -233,6 +250,7 @@ async function phone(browser) {
 	assert.deepEqual(small, [], 'buttons too small for a finger');
 	assert.ok(await ink(page, 'sources-chart') > 300);
 	await shot(page, 'phone-dark');
+	await page.locator('#network').screenshot({path: path.join(folder, 'phone-network.png')});
 	assert.deepEqual(page.wrong, []);
 	await page.context().close();
 	say('phone');
@@ -260,6 +278,7 @@ async function main() {
 		args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']});
 	try {
 		const page = await desktop(browser);
+		await links(page);
 		await keys(page);
 		await dark(browser);
 		await phone(browser);
