@@ -329,15 +329,27 @@ static void balance_hurry(void *unused)
 	lwp_setpri(balance_lwp, PRI_LEVEL(IPL_TTY));
 }
 
-/* balance_turn - wait, and look. The priority is lowered only when the callout stands that will
- * raise it again; and that is moved, never stopped first: no handler may come in between. */
+/*
+ * balance_turn - wait, and look. The priority is lowered only when the callout stands that will
+ * raise it again. That is moved, never stopped first; and until both is done, no handler comes in
+ * between, for it might stay until the callout has been:
+ *
+ *	the lwp                                   the clock interrupt
+ *	arms balance_late
+ *	(kept out by handlers for two periods)
+ *	                                          balance_hurry() raises it
+ *	lowers its priority
+ *	(kept out, and nothing is armed)
+ */
 static void balance_turn(uint64_t ns)
 {
+	preempt_disable();
 	if (ns != 0)
 		callout_schedule(&balance_late, 2 * ns);
 	else
 		callout_stop(&balance_late);
 	lwp_setpri(balance_lwp, PRI_MAX);
+	preempt_enable();
 	if (balance_wait(ns)) {
 		balance_look(ns);
 	} else { /* what was measured is old */
@@ -349,7 +361,6 @@ static void balance_turn(uint64_t ns)
 static void balance_main(void *unused)
 {
 	(void)unused;
-	balance_lwp = curlwp;
 	for (;;)
 		balance_turn(cpu_count() < 2
 			? 0
@@ -399,8 +410,11 @@ int balance_init(void)
 	balance_changed = true; /* so that the first look is one that only begins to measure */
 	callout_init_hard(&balance_late);
 	callout_setfunc(&balance_late, balance_hurry, NULL);
-	error = lwp_create("balance", PRI_MAX, NULL, 0, balance_main, NULL, NULL);
-	if (error == 0)
-		error = sysctl_register(nodes, sizeof(nodes) / sizeof(nodes[0]));
-	return error;
+	error = lwp_create("balance", PRI_MAX, NULL, 0, balance_main, NULL, &balance_lwp);
+	if (error != 0)
+		return error;
+	/* Handlers may keep it out before its first turn, too. If that has been, this is taken
+	 * back by the next. */
+	callout_schedule(&balance_late, 2 * BALANCE_MS * NS_PER_MS);
+	return sysctl_register(nodes, sizeof(nodes) / sizeof(nodes[0]));
 }

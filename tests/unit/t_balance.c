@@ -116,9 +116,9 @@ SIM_TEST(one_of_two_goes, 2, 5)
 	start();
 	user_begin(&a, "a", 40, 0, 0);
 	user_begin(&b, "b", 30, 0, 0);
-	lwp_sleep_ns(3 * LOOK_NS);
+	lwp_sleep_ns(5 * LOOK_NS / 2);
 	CHECK_EQ(moves(), 0); /* not before three looks, and the first of them is to begin with */
-	lwp_sleep_ns(3 * LOOK_NS);
+	lwp_sleep_ns(7 * LOOK_NS / 2);
 	CHECK_EQ(moves(), 1);
 	/* The smaller one: the greater of the loads is then the least. */
 	CHECK_EQ(where(&a), 0);
