@@ -24,6 +24,7 @@
 #include <ithaca/cpu.h>
 
 #include "intr_impl.h"
+#include "migrate_impl.h"
 
 #include <ithaca/callout.h>
 #include <ithaca/entry.h>
@@ -85,6 +86,15 @@ static void cpu_run_calls(struct cpu *ci)
 	}
 }
 
+/* Last, and at the level that was interrupted: a gift is kept if it can be started now, and a
+ * handler stays if it can. Who was next may have been overtaken by the time the gift is there. */
+static void __attribute__((noinline)) ipi_last(struct cpu *ci, unsigned bits)
+{
+	if (bits & IPI_GIFT)
+		ithread_take_gifts(ci);
+	migrate_poked(ci);
+}
+
 void intr_ipi(void)
 {
 	struct cpu *ci = curcpu();
@@ -104,9 +114,8 @@ void intr_ipi(void)
 	if (bits & IPI_RESCHED)
 		sched_poked(ci);
 	l->l_ipl = ipl;
-	/* Last: it is kept if it can be started now. */
-	if (bits & IPI_GIFT)
-		ithread_take_gifts(ci);
+	if (bits & (IPI_GIFT | IPI_MIGRATE))
+		ipi_last(ci, bits);
 	ithread_exit();
 }
 

@@ -65,6 +65,7 @@
 #include <ithaca/intr.h>
 
 #include "intr_impl.h"
+#include "migrate_impl.h"
 #include "model.h"
 #include "softint_impl.h"
 
@@ -112,13 +113,25 @@ static void intr_request_level(struct cpu *ci, struct intr_source *is, struct in
 		model_queue(ci, ih);
 }
 
+/* One that may migrate is being queued in a filter or a dispatch: see to it that somebody looks
+ * whether it is the next. Not every dispatch does: one that began before the first such handler was
+ * established does not, nor one of intr_replay(). */
+static void intr_will_look(struct cpu *ci)
+{
+	if (!ci->ci_looks)
+		migrate_soon(ci);
+}
+
 /* All but the plainest request. */
 static void __attribute__((noinline))
 intr_request(struct cpu *ci, struct intr_source *is, struct intr_handler *ih, unsigned settles)
 {
 	KASSERT(ih->ih_thread != NULL, "filter of %s wants a thread and has none", ih->ih_name);
-	if (ih->ih_flags & INTR_MANUAL)
-		return;
+	if (unlikely(ih->ih_flags & (INTR_MANUAL | INTR_MIGRATE))) {
+		if (ih->ih_flags & INTR_MANUAL)
+			return;
+		intr_will_look(ci);
+	}
 	if (ih->ih_level)
 		intr_request_level(ci, is, ih, settles);
 	else if (run_request(&ih->ih_state, settles))
@@ -185,11 +198,23 @@ static unsigned intr_dispatch_any(void *arg)
 	return FILTER_STRAY; /* it is settled, and who wants a thread is queued */
 }
 
-/* The only handler's filter claims nothing; or it was is_any. */
+/* The filter of is_moving: the same. The answer, which nobody gives without a claim of somebody, is
+ * for intr_queue(). */
+static unsigned intr_dispatch_moving(void *arg)
+{
+	curcpu()->ci_looks = true;
+	(void)intr_dispatch_any(arg);
+	curcpu()->ci_looks = false;
+	if (unlikely(latency_wanted()))
+		latency_asked(arg); /* which intr_take() does only for who wants no thread */
+	return FILTER_SCHEDULE_THREAD;
+}
+
+/* The only handler's filter claims nothing; or it was is_any, or is_moving. */
 static unsigned __attribute__((noinline)) intr_not_handled(struct intr_handler *ih, unsigned answer)
 {
-	if (ih == &ih->ih_source->is_any)
-		return 0;
+	if (ih->ih_any)
+		return answer;
 	if (answer & FILTER_SCHEDULE_THREAD)
 		intr_request(curcpu(), ih->ih_source, ih, RUN_SETTLES);
 	else
@@ -212,10 +237,13 @@ static inline unsigned intr_ask(struct intr_handler *ih)
 	return answer;
 }
 
-/* What could not be begun at once waits. */
+/* What could not be begun at once waits; or it is is_moving, and may wait elsewhere. The level of
+ * the lwp that was interrupted is its own again. */
 static void __attribute__((noinline)) intr_queue(struct intr_handler *ih)
 {
-	if (run_request(&ih->ih_state, 0))
+	if (unlikely(ih->ih_any))
+		migrate_look(curcpu());
+	else if (run_request(&ih->ih_state, 0))
 		model_queue(curcpu(), ih);
 }
 
@@ -344,35 +372,61 @@ bool intr_end_slow(struct cpu *ci, struct intr_handler *ih, unsigned settles, bo
 	return ih->ih_level ? intr_end_level(is, ih) : run_end_slow(&ih->ih_state);
 }
 
+/* One that may migrate was queued. With interrupts off (`on` false) it is not known who is next. */
+static void __attribute__((noinline)) intr_sched_moving(struct cpu *ci, bool on)
+{
+	if (on)
+		migrate_look(ci);
+	else
+		intr_will_look(ci);
+}
+
 void hwi_sched(struct intr_handler *ih)
 {
 	bool intr = port_intr_disable();
 
 	KASSERT(ih->ih_thread != NULL, "hwi_sched: %s has no thread function", ih->ih_name);
 	if (!atomic_load_explicit(&ih->ih_dying, memory_order_relaxed) &&
-	    run_request(&ih->ih_state, 0))
+	    run_request(&ih->ih_state, 0)) {
 		model_queue(curcpu(), ih);
+		if (unlikely(ih->ih_flags & INTR_MIGRATE))
+			intr_sched_moving(curcpu(), intr);
+	}
 	intr_return(intr);
 }
 
 /* ---- The set from outside ---- */
 
+/* Has one of its handlers INTR_MIGRATE? Who goes waits for whoever looks, interrupts off. */
+static bool intr_moves(struct intr_source *is)
+{
+	struct intr_handler *ih;
+
+	/* Acquire: pairs with the release in intr_link(), for what ih points at. */
+	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_acquire); ih != NULL;
+	     ih = atomic_load_explicit(&ih->ih_next, memory_order_acquire))
+		if (ih->ih_flags & INTR_MIGRATE)
+			return true;
+	return false;
+}
+
 /*
- * Whom dispatch may ask without a look at the rest: the only handler, if it has a filter and masks
- * nothing, of a source that is not held; else is_any. is_lock held, after any change to what this
- * depends on; for a handler that goes, before the barrier.
+ * Whom dispatch may ask without a look at the rest: the only handler, if it has a filter, masks
+ * nothing and does not migrate, of a source that is not held; else is_any, or is_moving. is_lock
+ * held, after any change to what this depends on; for a handler that goes, before the barrier.
  */
 static void intr_replain(struct intr_source *is)
 {
 	struct intr_handler *ih = atomic_load_explicit(&is->is_handlers, memory_order_relaxed);
+	bool moves = intr_moves(is);
 
 	if (ih != NULL &&
 	    (atomic_load_explicit(&ih->ih_next, memory_order_relaxed) != NULL ||
 		atomic_load_explicit(&is->is_held, memory_order_relaxed) || ih->ih_filter == NULL ||
 		(ih->ih_flags & INTR_MANUAL) || (ih->ih_level && ih->ih_thread != NULL)))
 		ih = NULL;
-	if (ih == NULL)
-		ih = &is->is_any;
+	if (ih == NULL || moves)
+		ih = moves ? &is->is_moving : &is->is_any;
 	/* Release: pairs with the acquire in intr_take(). */
 	atomic_store_explicit(&is->is_plain, ih, memory_order_release);
 }
@@ -425,6 +479,16 @@ void intr_release(struct intr_source *is, uint64_t bit)
 
 /* ---- Sources ---- */
 
+/* A handler of the source's own, which is on no list and asks those that are. */
+static void intr_own(struct intr_source *is, struct intr_handler *ih, intr_filter_t *filter)
+{
+	kstrlcpy(ih->ih_name, is->is_name, sizeof(ih->ih_name));
+	ih->ih_filter = filter;
+	ih->ih_arg = ih->ih_source = is;
+	ih->ih_any = true;
+	atomic_init(&ih->ih_state, RUN_OVER); /* nobody begins a run of it */
+}
+
 int intr_source_create(const char *name, enum intr_trigger trigger, const struct intr_pic *pic,
     void *cookie, struct cpu *ci, struct intr_source **out)
 {
@@ -440,9 +504,8 @@ int intr_source_create(const char *name, enum intr_trigger trigger, const struct
 	KASSERT(trigger != INTR_LEVEL || pic->pic_mask != NULL, "level source %s has no mask",
 	    name);
 	kstrlcpy(is->is_name, name, sizeof(is->is_name));
-	kstrlcpy(is->is_any.ih_name, name, sizeof(is->is_any.ih_name));
-	is->is_any.ih_filter = intr_dispatch_any;
-	is->is_any.ih_arg = is->is_any.ih_source = is;
+	intr_own(is, &is->is_any, intr_dispatch_any);
+	intr_own(is, &is->is_moving, intr_dispatch_moving);
 	atomic_init(&is->is_plain, &is->is_any);
 	is->is_trigger = (uint8_t)trigger;
 	is->is_pic = pic;
@@ -500,8 +563,10 @@ static int intr_check(int ipl, unsigned flags, intr_filter_t *filter, intr_threa
 	    ~(unsigned)(INTR_MANUAL | INTR_EXCL | INTR_MIGRATE | INTR_CONTINUE |
 		INTR_CONTINUE_SLEEP | INTR_SLOTS_MASK))
 		return EINVAL;
-	if ((flags & INTR_MANUAL) && thread == NULL)
+	if ((flags & (INTR_MANUAL | INTR_MIGRATE)) && thread == NULL)
 		return EINVAL;
+	if ((flags & INTR_MIGRATE) && !MODEL_MIGRATES)
+		return EOPNOTSUPP;
 	if (ipl >= IPL_BIO && ipl <= IPL_TTY)
 		return 0;
 	return thread == NULL && ipl == IPL_VM ? 0 : EINVAL;
@@ -582,7 +647,7 @@ int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned f
 	ih->ih_flags = (uint8_t)flags;
 	ih->ih_source = is;
 	ih->ih_level = is->is_trigger == INTR_LEVEL;
-	ih->ih_special = ih->ih_level || (flags & INTR_MANUAL) || thread == NULL;
+	ih->ih_special = ih->ih_level || (flags & (INTR_MANUAL | INTR_MIGRATE)) || thread == NULL;
 	ih->ih_pending = (uint16_t)(1u << ipl);
 	ih->ih_gate = lwp_gate((uint8_t)ipl);
 	error = ih->ih_stats != NULL ? continue_attach(ih, flags) : ENOMEM;
@@ -720,6 +785,11 @@ bool intr_may_block(void)
 	return MODEL_MAY_BLOCK;
 }
 
+bool intr_may_migrate(void)
+{
+	return MODEL_MIGRATES;
+}
+
 static void intr_dump_handlers(const struct intr_source *is)
 {
 	static const char *const state[] = {"idle", "running", "?", "queued"};
@@ -729,9 +799,10 @@ static void intr_dump_handlers(const struct intr_source *is)
 	for (ih = atomic_load_explicit(&is->is_handlers, memory_order_relaxed);
 	     ih != NULL && n < INTR_HANDLERS_MAX;
 	     ih = atomic_load_explicit(&ih->ih_next, memory_order_relaxed), n++) {
-		kprintf("    %-16s %-6s %s%s%s\n", ih->ih_name, spl_name(ih->ih_ipl),
+		kprintf("    %-16s %-6s %s%s%s%s\n", ih->ih_name, spl_name(ih->ih_ipl),
 		    state[atomic_load_explicit(&ih->ih_state, memory_order_relaxed) & 3],
-		    ih->ih_filter ? ", filter" : "", ih->ih_flags & INTR_MANUAL ? ", manual" : "");
+		    ih->ih_filter ? ", filter" : "", ih->ih_flags & INTR_MANUAL ? ", manual" : "",
+		    ih->ih_flags & INTR_MIGRATE ? ", may migrate" : "");
 		continue_dump(ih);
 	}
 }
@@ -770,4 +841,5 @@ void intr_dump(void)
 	for (i = 0; i < cpu_count(); i++)
 		for (ipl = IPL_TTY; ipl >= IPL_BIO; ipl--)
 			intr_dump_queue(cpu_lookup(i), ipl);
+	migrate_dump();
 }

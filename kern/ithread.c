@@ -33,36 +33,24 @@
  * pins the lwp beneath it once more, and switches. It is not the handoff of before: at its end
  * there is no port_handoff() to return to, and ithread_leave() switches back.
  *
- * The pool. Each CPU keeps one spare, touched by itself alone, so the fast path has no lock and no
- * line in common with another CPU; nor has it to put anything back: ci_spare stays what it is while
- * that one is attached, till it is divorced. The others are on a free list. When neither is to be
- * had, the CPU starves: it sets its bit in ithread_starved and pokes every other CPU. ithread_put()
- * looks at that word first, and whoever is poked gives its spare (I6).
+ * The pool that the ithreads come from, and what happens when it is empty, is in ithread_pool.c.
+ * What counts here: each CPU has one of its own, ci_spare, touched by itself alone, so the fast
+ * path has no lock and no line in common with another CPU; nor has it to put anything back:
+ * ci_spare stays what it is while that one is attached, till it is divorced. One that has to be put
+ * away is told by PENDING_LOOK, puts itself away, and leaves as the divorced ones do. Without that
+ * bit it is the spare, and nothing more is asked; where the whole of ci_pending is 0, not even what
+ * to run next.
  *
- *	CPU 0 (starves)                     CPU 1 (puts an ithread away), interrupts off
- *	finds no spare, no free one         reads starved: nobody
- *	starved |= CPU 0                    spare = it
- *	IPI to CPU 1 ---------------------> interrupts on: IPI: starved has CPU 0: gives the spare
- *
- * Without the IPI the two could miss each other: putting away has no fence between its load and its
- * store, and needs none, since the IPI comes before it or after it and never between.
- *
- * So a CPU that was poked and had none to give remembers it, and need not look at that word when
- * its ithread ends: PENDING_LOOK, the bit of IPL_NONE in ci_pending, says that the next one to end
- * is for ithread_put(). The bit also stands while an ithread is attached that is not ci_spare. One
- * that ends with it puts itself away, and leaves as the divorced ones do. Without the bit it is the
- * spare, and nothing more is asked; where the whole of ci_pending is 0, not even what to run next.
- *
- * Contexts: interrupts off, but where ithread.h says otherwise. Locks: pool_resize, then
- * pool_lock alone.
- * Invariants: I4, I5, I6, I7. Not for: softints' queues (softint.c), who runs among ordinary lwps
+ * Contexts: interrupts off, but where ithread.h says otherwise. Locks: none of its own.
+ * Invariants: I4, I7. Not for: softints' queues (softint.c), who runs among ordinary lwps
  * (sched.c). The driver's thread function is called from ithread_main(); read intr_end_slow() in
- * intr.c next.
+ * intr.c next, then ithread_pool.c.
  */
 #include <ithaca/ithread.h>
 
 #include "intr_impl.h"
 #include "ithread_impl.h"
+#include "migrate_impl.h"
 #include "model.h"
 #include "softint_impl.h"
 
@@ -77,261 +65,6 @@
 #include <ithaca/sleepq.h>
 #include <ithaca/softint.h>
 #include <ithaca/turnstile.h>
-
-#define ITHREADS_PER_CPU 2
-
-static struct mutex pool_resize; /* one resize at a time; nothing else is under it */
-static struct spin pool_lock;
-static struct lwp *pool_free;          /* (pool_lock) linked by l_next */
-static unsigned pool_nfree;            /* (pool_lock) */
-static unsigned pool_total;            /* (pool_lock) */
-static unsigned pool_target;           /* (pool_lock) */
-static uint32_t pool_serial;           /* (pool_lock) for names */
-static _Atomic unsigned pool_handlers; /* (~) thread handlers established */
-
-/* (~) Set by the CPU that starves, cleared by whoever then gives to it. */
-static _Atomic cpuset_t ithread_starved;
-
-void ithread_init(void)
-{
-	mutex_init(&pool_resize, "ithreads", IPL_NONE);
-}
-
-/* ---- The pool ---- */
-
-void ithread_limits(unsigned *min, unsigned *max)
-{
-	unsigned handlers = atomic_load_explicit(&pool_handlers, memory_order_relaxed);
-
-	*min = ITHREADS_PER_CPU * cpu_count();
-	*max = handlers > *min ? handlers : *min;
-}
-
-/* Give `it` to the CPU `to`, which finds it by IPI_GIFT. `it` may be on its stack still. */
-static void ithread_give(struct cpu *to, struct lwp *it)
-{
-	struct lwp *head = atomic_load_explicit(&to->ci_gifts, memory_order_relaxed);
-
-	do {
-		it->l_next = head;
-		/* Release: pairs with the exchange in ithread_take_gifts(). */
-	} while (!atomic_compare_exchange_weak_explicit(&to->ci_gifts, &head, it,
-	    memory_order_release, memory_order_relaxed));
-	cpu_poke(to, IPI_GIFT);
-}
-
-/* A CPU that starves, the next one behind `ci`, its bit taken out; or NULL. Whoever gets one must
- * give to it. */
-static struct cpu *ithread_starving(const struct cpu *ci)
-{
-	cpuset_t set = atomic_load_explicit(&ithread_starved, memory_order_relaxed);
-	cpuset_t behind, bit;
-
-	while (unlikely(set != 0)) {
-		behind = set & ~(CPUSET(ci->ci_index) | (CPUSET(ci->ci_index) - 1));
-		bit = behind != 0 ? behind & -behind : set & -set;
-		set = atomic_fetch_and_explicit(&ithread_starved, ~bit, memory_order_acq_rel);
-		if (set & bit)
-			return cpu_lookup((unsigned)__builtin_ctzll(bit));
-	}
-	return NULL;
-}
-
-/* To the free list, or to the reaper when the pool is too large. */
-static void pool_put(struct lwp *it)
-{
-	bool reap;
-
-	spin_lock(&pool_lock);
-	reap = pool_total > pool_target;
-	if (reap) {
-		pool_total--;
-	} else {
-		it->l_next = pool_free;
-		pool_free = it;
-		pool_nfree++;
-	}
-	spin_unlock(&pool_lock);
-	if (reap)
-		lwp_reap(it);
-}
-
-/* The first of the free list, or NULL. pool_lock held. */
-static struct lwp *pool_pop(void)
-{
-	struct lwp *it = pool_free;
-
-	if (it != NULL) {
-		pool_free = it->l_next;
-		pool_nfree--;
-	}
-	return it;
-}
-
-/* Attached ithreads of a CPU, but for two. From outside: bounded, and only nearly right. */
-static unsigned ithread_attached(struct cpu *ci, const struct lwp *but, const struct lwp *nor)
-{
-	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	unsigned n = 0, depth;
-
-	for (depth = 0; l != NULL && depth < IPL_COUNT; depth++, l = l->l_pinned)
-		n += l->l_pinned != NULL && (l->l_flags & LWP_ITHREAD) != 0 && l != but && l != nor;
-	return n;
-}
-
-/* The spare, if it is one now and not attached. From outside: only nearly right. */
-static struct lwp *ithread_spare(const struct cpu *ci)
-{
-	struct lwp *it = ci->ci_spare;
-
-	return it != NULL && !lwp_is_attached(ci, it) ? it : NULL;
-}
-
-/* PENDING_LOOK is as it should be, after a change to what it depends on: a CPU starves, or one is
- * attached that is not ci_spare and has to be put away. `but` counts as put away. */
-static void ithread_look(struct cpu *ci, const struct lwp *but)
-{
-	if (atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0 ||
-	    ithread_attached(ci, but, ci->ci_spare) != 0)
-		ci->ci_pending |= PENDING_LOOK;
-	else
-		ci->ci_pending &= ~PENDING_LOOK;
-}
-
-void ithread_put(struct cpu *ci, struct lwp *it)
-{
-	struct cpu *to = ithread_starving(ci);
-
-	if (ci->ci_spare == it)
-		ci->ci_spare = NULL;
-	if (to != NULL && to != ci)
-		ithread_give(to, it);
-	else if (ci->ci_spare == NULL)
-		ci->ci_spare = it;
-	else
-		pool_put(it);
-	ithread_look(ci, it);
-}
-
-/* `it` comes to this CPU from a list; it may be on its stack still: see ithread_retire(). */
-static void ithread_arrive(struct cpu *ci, struct lwp *it)
-{
-	/* Acquire: pairs with the release in port_switch(). */
-	while (atomic_load_explicit(&it->l_running, memory_order_acquire))
-		port_pause();
-	atomic_store_explicit(&it->l_cpu, ci, memory_order_relaxed);
-}
-
-static struct lwp *pool_take(struct cpu *ci)
-{
-	struct lwp *it;
-
-	spin_lock(&pool_lock);
-	it = pool_pop();
-	spin_unlock(&pool_lock);
-	if (it != NULL)
-		ithread_arrive(ci, it);
-	return it;
-}
-
-/* The spare is out: gifts, then the free list. NULL when there is none. */
-static struct lwp *ithread_draw(struct cpu *ci)
-{
-	struct lwp *it;
-
-	ithread_take_gifts(ci);
-	it = ithread_spare(ci);
-	if (it != NULL)
-		return it;
-	it = pool_take(ci);
-	if (ci->ci_spare == NULL)
-		ci->ci_spare = it;
-	return it;
-}
-
-static void ithread_starve(struct cpu *ci)
-{
-	cpuset_t bit = CPUSET(ci->ci_index);
-	unsigned i;
-
-	if (atomic_fetch_or_explicit(&ithread_starved, bit, memory_order_acq_rel) & bit)
-		return;
-	port_stat_add(&ci->ci_starvations, 1);
-	for (i = 0; i < cpu_count(); i++)
-		if (i != ci->ci_index)
-			cpu_poke(cpu_lookup(i), IPI_ITHREAD);
-}
-
-/* Nothing keeps `level` from being started upon `l` (== curlwp), whose priority is `own`. `top`: of
- * the run queue's first, as far as it may take the CPU. */
-static inline bool ithread_due(const struct lwp *l, unsigned level, unsigned own, unsigned top)
-{
-	return level > l->l_ipl && l->l_nopreempt == 0 && PRI_LEVEL(level) > own &&
-	    PRI_LEVEL(level) > top && (MODEL_PINS || IPL_IS_SOFT(level) || sched_preemptible(l));
-}
-
-/* Would this CPU start an ithread if it had one? */
-static bool ithread_wanted(struct cpu *ci)
-{
-	struct lwp *l = atomic_load_explicit(&ci->ci_curlwp, memory_order_relaxed);
-	unsigned level = ithread_top_level(ci->ci_pending);
-	unsigned top = atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed);
-
-	return level >= IPL_BIO &&
-	    ithread_due(l, level, lwp_pri(l), sched_preemptible(l) ? top : 0);
-}
-
-/*
- * A gift is kept only by who would start it now. What is pending but kept out has no use for it,
- * and may have none for long, while another starves. And what keeps it out may come after this
- * look: so ithread_choose() looks again (ithread_not_now()).
- *
- *	CPU 0 (starves)			CPU 1 (has starved)
- *	starved |= CPU 0, IPI to CPU 1
- *					IPI: no spare to give; a gift, which a level is waiting for
- *	wakes a divorced ithread of
- *	CPU 1: first of the run queue
- *					ithread_choose(): that one comes first, the level is kept
- *					out: the gift goes on to CPU 0
- */
-void ithread_take_gifts(struct cpu *ci)
-{
-	struct lwp *it, *next;
-
-	/* Acquire: pairs with the release in ithread_give(). */
-	it = atomic_exchange_explicit(&ci->ci_gifts, NULL, memory_order_acquire);
-	for (; it != NULL; it = next) {
-		next = it->l_next;
-		port_stat_add(&ci->ci_rescues, 1);
-		ithread_arrive(ci, it);
-		if (ithread_spare(ci) == NULL && ithread_wanted(ci))
-			ci->ci_spare = it;
-		else
-			ithread_put(ci, it); /* not needed here any more: another may starve */
-	}
-	ithread_look(ci, NULL);
-}
-
-void ithread_give_spare(struct cpu *ci)
-{
-	struct lwp *it = ithread_spare(ci);
-	struct cpu *to;
-
-	if (it != NULL) {
-		ci->ci_spare = NULL;
-	} else {
-		it = pool_take(ci); /* put there just before the other set its bit */
-		if (it == NULL) {
-			ithread_look(ci, NULL);
-			return;
-		}
-	}
-	to = ithread_starving(ci);
-	if (to == NULL || to == ci) /* served meanwhile; or an old bit: it has one */
-		ithread_put(ci, it);
-	else
-		ithread_give(to, it);
-}
 
 /* ---- The pending queue ---- */
 
@@ -434,6 +167,29 @@ struct intr_handler *ithread_begin(struct cpu *ci, struct lwp *l, unsigned level
 	return ithread_begun(l, ih, st);
 }
 
+/* Is `level`, the highest pending, not for `l`, whose run has ended? Softints have lwps of their
+ * own; and if somebody more urgent than this is runnable, the lwp beneath sees to it, who may have
+ * been lent more itself meanwhile. */
+static inline bool ithread_leaves_it(const struct cpu *ci, const struct lwp *l, unsigned level)
+{
+	return level < IPL_BIO || level <= l->l_pinned->l_ipl ||
+	    lwp_pri(l->l_pinned) >= PRI_LEVEL(level) ||
+	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level);
+}
+
+/* It was asked for while it ran: to the tail. If others go first, it may migrate. */
+static void __attribute__((noinline))
+ithread_again(struct cpu *ci, const struct lwp *l, struct intr_handler *ih)
+{
+	unsigned level;
+
+	ithread_queue(ci, ih);
+	level = ithread_top_level(ci->ci_pending);
+	if ((ih->ih_flags & INTR_MIGRATE) &&
+	    (l->l_divorced || ithread_leaves_it(ci, l, level) || ci->ci_queue[level].q_head != ih))
+		migrate_soon(ci);
+}
+
 /* The end of a run was marked, or it was asked for again. */
 static void ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler *ih, bool claimed)
 {
@@ -442,7 +198,7 @@ static void ithread_end_slow(struct cpu *ci, struct lwp *l, struct intr_handler 
 	l->l_settles = 0;
 	l->l_handler = NULL;
 	if (!intr_end_slow(ci, ih, settles, claimed))
-		ithread_queue(ci, ih);
+		ithread_again(ci, l, ih);
 	else if (atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
 		sleepq_wake(ih, -1); /* ih lives on until the barrier at the end of disestablish */
 }
@@ -464,11 +220,7 @@ static inline struct intr_handler *ithread_next(bool claimed)
 	if (l->l_divorced)
 		return model_next(ci, l);
 	level = ithread_top_level(ci->ci_pending);
-	/* Softints have lwps of their own; and if somebody more urgent than this is runnable, the
-	 * lwp beneath sees to it, who may have been lent more itself meanwhile. */
-	if (level < IPL_BIO || level <= l->l_pinned->l_ipl ||
-	    lwp_pri(l->l_pinned) >= PRI_LEVEL(level) ||
-	    atomic_load_explicit(&ci->ci_top_pri, memory_order_relaxed) >= PRI_LEVEL(level))
+	if (ithread_leaves_it(ci, l, level))
 		return NULL;
 	return ithread_begin(ci, l, level);
 }
@@ -578,14 +330,6 @@ static bool ithread_starving_step(struct cpu *ci, struct lwp *l, unsigned top)
 		return false;
 	ithread_handoff(ci, l, ci->ci_softint[level].sc_lwp, level);
 	return true;
-}
-
-/* Nothing is started now, and this CPU may have been poked while it had no spare. */
-static void __attribute__((noinline)) ithread_not_now(struct cpu *ci)
-{
-	if (ithread_spare(ci) != NULL &&
-	    atomic_load_explicit(&ithread_starved, memory_order_relaxed) != 0)
-		ithread_give_spare(ci);
 }
 
 /* Something is pending or runnable: does any of it come before the lwp that runs? One step; false
@@ -728,173 +472,4 @@ void ithread_staying(struct lwp *l)
 	l->l_basepri = PRI_IPL(IPL_BIO);
 	spin_unlock(&l->l_lock);
 	turnstile_repri(l); /* it may hold mutexes that others wait for */
-}
-
-/* ---- Size ---- */
-
-static struct lwp *ithread_make(void)
-{
-	char name[LWP_NAME_MAX];
-	uint32_t serial;
-	bool intr = port_intr_disable();
-
-	spin_lock(&pool_lock);
-	serial = pool_serial++;
-	spin_unlock(&pool_lock);
-	intr_return(intr);
-	ksnprintf(name, sizeof(name), "ithread%u", serial);
-	return lwp_alloc(name, LWP_ITHREAD | LWP_BOUND, NULL, PRI_IPL(IPL_BIO));
-}
-
-/* One more into the pool; whoever starves gets it. */
-static void pool_add(struct lwp *it)
-{
-	struct cpu *to;
-	bool intr = port_intr_disable();
-
-	spin_lock(&pool_lock);
-	pool_total++;
-	spin_unlock(&pool_lock);
-	to = ithread_starving(curcpu());
-	if (to != NULL)
-		ithread_give(to, it);
-	else
-		pool_put(it);
-	intr_return(intr);
-}
-
-static int ithread_add(void)
-{
-	struct lwp *it = ithread_make();
-
-	if (it == NULL)
-		return ENOMEM;
-	pool_add(it);
-	return 0;
-}
-
-/* One less, if one is free and there are too many still: others come back to the pool meanwhile,
- * and pool_put() takes them away, too. */
-static bool ithread_remove(void)
-{
-	struct lwp *it = NULL;
-	bool intr = port_intr_disable();
-
-	spin_lock(&pool_lock);
-	if (pool_total > pool_target)
-		it = pool_pop();
-	if (it != NULL)
-		pool_total--;
-	spin_unlock(&pool_lock);
-	if (it != NULL)
-		lwp_reap(it);
-	intr_return(intr);
-	return it != NULL;
-}
-
-static unsigned pool_set_target(unsigned n)
-{
-	unsigned total;
-	bool intr = port_intr_disable();
-
-	spin_lock(&pool_lock);
-	pool_target = n;
-	total = pool_total;
-	spin_unlock(&pool_lock);
-	intr_return(intr);
-	return total;
-}
-
-static unsigned pool_target_now(void)
-{
-	unsigned target;
-	bool intr = port_intr_disable();
-
-	spin_lock(&pool_lock);
-	target = pool_target;
-	spin_unlock(&pool_lock);
-	intr_return(intr);
-	return target;
-}
-
-int ithread_resize(unsigned n)
-{
-	unsigned min, max, total;
-	int error = 0;
-
-	mutex_enter(&pool_resize);
-	ithread_limits(&min, &max);
-	if (n < min || n > max) {
-		mutex_exit(&pool_resize);
-		return ERANGE;
-	}
-	total = pool_set_target(n);
-	while (total < n && (error = ithread_add()) == 0)
-		total++;
-	if (error)
-		pool_set_target(total);
-	while (ithread_remove())
-		;
-	mutex_exit(&pool_resize);
-	return error;
-}
-
-void ithread_handlers(int delta)
-{
-	unsigned min, max;
-
-	atomic_fetch_add_explicit(&pool_handlers, (unsigned)delta, memory_order_relaxed);
-	ithread_limits(&min, &max);
-	if (delta < 0 && pool_target_now() > max)
-		(void)ithread_resize(max); /* to shrink cannot fail; ERANGE: another was quicker */
-}
-
-int ithread_attach(struct cpu *ci)
-{
-	struct lwp *spare = ithread_make(), *more = ithread_make();
-	bool intr;
-
-	if (spare == NULL || more == NULL) {
-		if (spare != NULL)
-			lwp_reap(spare);
-		if (more != NULL)
-			lwp_reap(more);
-		return ENOMEM;
-	}
-	atomic_store_explicit(&spare->l_cpu, ci, memory_order_relaxed);
-	/* The CPU does not run yet, or is this one, before its first interrupt. */
-	ci->ci_spare = spare;
-	intr = port_intr_disable();
-	spin_lock(&pool_lock);
-	pool_total++;
-	pool_target += ITHREADS_PER_CPU;
-	spin_unlock(&pool_lock);
-	intr_return(intr);
-	pool_add(more);
-	return 0;
-}
-
-void ithread_count(struct ithread_counts *out)
-{
-	struct cpu *ci;
-	unsigned i;
-	bool intr;
-
-	*out = (struct ithread_counts){0};
-	intr = port_intr_disable();
-	if (!panicking())
-		spin_lock(&pool_lock);
-	out->total = pool_total;
-	out->target = pool_target;
-	out->free = pool_nfree;
-	if (!panicking())
-		spin_unlock(&pool_lock);
-	intr_return(intr);
-	for (i = 0; i < cpu_count(); i++) {
-		ci = cpu_lookup(i);
-		out->spare += ithread_spare(ci) != NULL;
-		out->active += ithread_attached(ci, NULL, NULL);
-	}
-	if (out->total >= out->free + out->spare + out->active)
-		out->divorced = out->total - out->free - out->spare - out->active;
 }

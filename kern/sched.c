@@ -55,6 +55,7 @@
  */
 #include <ithaca/sched.h>
 
+#include "migrate_impl.h"
 #include "model.h"
 
 #include <ithaca/clock.h>
@@ -665,7 +666,24 @@ bool sched_idle(struct cpu *ci)
 			(void)port_intr_disable();
 		}
 	} while (later);
+	migrate_ask(ci); /* behind the last fence */
 	return false;
+}
+
+struct cpu *sched_claim(const struct cpu *ci)
+{
+	cpuset_t idlers = atomic_load_explicit(&sched_idlers, memory_order_relaxed), bit;
+	struct cpu *to;
+
+	for (idlers &= ~CPUSET(ci->ci_index); idlers != 0; idlers &= ~bit) {
+		bit = idlers & -idlers;
+		to = cpu_lookup((unsigned)__builtin_ctzll(bit));
+		/* One with an interrupt's work upon its idle lwp comes by sched_idle() again. */
+		if (atomic_load_explicit(&to->ci_curlwp, memory_order_relaxed) == to->ci_idle &&
+		    (atomic_fetch_and_explicit(&sched_idlers, ~bit, memory_order_relaxed) & bit))
+			return to;
+	}
+	return NULL;
 }
 
 void sched_busy(struct cpu *ci)

@@ -37,6 +37,20 @@ static inline uint64_t source_ticks(struct intr_source *is, unsigned cpu)
 	return ticks;
 }
 
+/* source_ticks_all - the same, and what its handlers have taken of CPUs to which they migrated. */
+static inline uint64_t source_ticks_all(struct intr_source *is, unsigned cpu)
+{
+	uint64_t ticks = source_ticks(is, cpu);
+	struct intr_handler *ih;
+	unsigned i;
+
+	for (ih = handler_first(is); ih != NULL; ih = handler_next(ih))
+		for (i = 0; (ih->ih_flags & INTR_MIGRATE) && i < cpu_count(); i++)
+			if (i != cpu)
+				ticks += stat_read(&ih->ih_stats[i].st_ticks);
+	return ticks;
+}
+
 /* handler_names - of those in `set`, or of all if it is 0: "a, b". */
 static inline void handler_names(struct intr_source *is, uint64_t set, char *buf, size_t size)
 {

@@ -140,6 +140,8 @@ static struct sysctl nodes[] = {
     SUM("hw.intr.divorces", "ithreads and softints that blocked or were preempted", ci_divorces),
     SUM("hw.intr.starvations", "times that no ithread was to be had", ci_starvations),
     SUM("hw.intr.rescues", "ithreads that came from another CPU", ci_rescues),
+    SUM("hw.intr.migrated", "runs that another CPU took over from one that could not get to them",
+	ci_migrated),
     SUM("hw.intr.ipis", "interrupts from CPU to CPU", ci_ipis),
     SUM("kern.switches", "scheduler switches", ci_switches),
 };

@@ -4,7 +4,8 @@
  *
  * What is charged is time, not rate. Every 100 ms each CPU looks at the sources that are routed to
  * it and adds up the counter ticks of their dispatch, their filters and their thread functions
- * there. A source that took hw.intr.storm_percent of its CPU in five looks running is in a storm.
+ * there, and wherever a handler with INTR_MIGRATE went. A source that took hw.intr.storm_percent of
+ * a CPU in five looks running is in a storm.
  * So a device that interrupts 350,000 times a second and is done in a microsecond is left alone,
  * and one that is never done is not, at whatever rate.
  *
@@ -144,7 +145,7 @@ static void storm_sample(struct storm *st, struct cpu *ci, uint64_t now_ns)
 {
 	unsigned permille;
 
-	(void)meter_read(&st->st_meter, ci->ci_index, source_ticks(st->st_source, ci->ci_index),
+	(void)meter_read(&st->st_meter, ci->ci_index, source_ticks_all(st->st_source, ci->ci_index),
 	    port_counter(), &permille);
 	st->st_percent = permille / 10;
 	st->st_doubt = storm_late(ci, now_ns, LOOK_NS);

@@ -44,6 +44,7 @@ struct softint;
 #define IPI_GIFT 0x04    /* an ithread was put on ci_gifts */
 #define IPI_SOFTINT 0x08 /* softints were put on ci_softint_remote */
 #define IPI_CALL 0x10    /* cpu_call() */
+#define IPI_MIGRATE 0x20 /* handlers were put on ci_passed, or wait here and somebody idles */
 
 /* The pending queue of one level. Written by the own CPU with interrupts off. */
 struct intr_queue {
@@ -71,6 +72,7 @@ struct cpu {
 	_Atomic uint8_t ci_top_pri;   /* (~) best on the run queue, 0: none; written under (q) */
 	bool ci_acct;                 /* (i) copy of hw.intr.acct */
 	bool ci_slicing;              /* (i) the clock is on its way for sched_slice() */
+	bool ci_looks;                /* (i) a dispatch that ends in migrate_look() */
 	uint32_t ci_stats_offset;     /* (a) of its part in arrays of struct intr_stats */
 	struct lwp *ci_spare;         /* (i) the ithread that the next handoff takes */
 	uint64_t ci_acct_last;        /* (i) counter when ci_acct_to was last charged */
@@ -92,6 +94,7 @@ struct cpu {
 	_Atomic uint64_t
 	    ci_nested;            /* (~) own CPU counts: handoffs on top of an ithread or softint */
 	_Atomic uint64_t ci_ipis; /* (~) own CPU counts, anyone reads */
+	_Atomic uint64_t ci_migrated; /* (~) own CPU counts: handlers that others passed on */
 	_Atomic uint64_t ci_switches; /* (~) own CPU counts: scheduler switches */
 
 	_Alignas(64) struct spin ci_rq_lock;
@@ -102,6 +105,7 @@ struct cpu {
 
 	_Alignas(64) _Atomic unsigned ci_ipi; /* (~) IPI_*, taken by exchange in intr_ipi() */
 	struct lwp *_Atomic ci_gifts;         /* (~) ithreads given to this CPU, linked by l_next */
+	struct intr_handler *_Atomic ci_passed;    /* (~) handlers passed on to it, by ih_qnext */
 	struct softint *_Atomic ci_softint_remote; /* (~) softints scheduled from elsewhere */
 	struct cpu_call *_Atomic ci_calls;         /* (~) cpu_call() requests */
 	uint64_t ci_clock_next;                    /* (i) deadline that the clock is armed for */

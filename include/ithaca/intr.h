@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * intr.h - sources, handlers, filters.
+ * intr.h - sources, handlers, filters. What a handler is made of, its flags and what its filter
+ * answers: handler.h, which this includes.
  *
  * Rules for drivers:
  * - A filter runs in hard-interrupt context: it quiets its device, moves bytes, decides; it takes
@@ -16,41 +17,22 @@
 
 #include <ithaca/balance.h>
 #include <ithaca/cpu.h>
-#include <ithaca/runstate.h>
+#include <ithaca/handler.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a filter answers. HANDLED and SCHEDULE_THREAD may be or-ed. */
-#define FILTER_STRAY 0x0           /* not mine */
-#define FILTER_HANDLED 0x1         /* mine, and the device is quiet */
-#define FILTER_SCHEDULE_THREAD 0x2 /* run my thread function; alone: it will say whose it was */
-
-/* Flags of a handler. */
-#define INTR_MANUAL 0x01         /* never queued by dispatch, only by hwi_sched() */
-#define INTR_EXCL 0x02           /* shares its source with nobody */
-#define INTR_MIGRATE 0x04        /* an idle CPU may drain it when its own is backlogged */
-#define INTR_CONTINUE 0x08       /* will call intr_continue() (continue.h) */
-#define INTR_CONTINUE_SLEEP 0x10 /* will call intr_continue_sleep() */
-#define INTR_SLOTS(n) ((n) << 8) /* for so many at a time of each kind, 1 to 255 */
-#define INTR_SLOTS_MASK INTR_SLOTS(0xffu)
-#define INTR_SLOTS_DEFAULT 16
-
-#define INTR_NAME_MAX 24
 #define INTR_HANDLERS_MAX 32 /* of one source */
+
+typedef unsigned intr_filter_t(void *arg);
+typedef bool intr_thread_t(void *arg);
 
 enum intr_trigger {
 	INTR_LEVEL,  /* a line that stays up: masked while a thread works for it */
 	INTR_EDGE,   /* a line that pulses: never masked */
 	INTR_MESSAGE /* MSI, MSI-X: never masked */
 };
-
-typedef unsigned intr_filter_t(void *arg);
-typedef bool intr_thread_t(void *arg);
-
-struct intr_source;
-enum { LATER_SOFT, LATER_SLEEP, LATER_KINDS };
 
 /* How a controller does what intr.c asks. mask and unmask: any context, interrupts off. */
 struct intr_pic {
@@ -65,45 +47,9 @@ struct intr_pic {
 	bool (*pic_routed)(struct intr_source *is);
 };
 
-/* Counts kept by each CPU for a handler or a source; only that CPU writes, anyone reads. */
-struct intr_stats {
-	_Alignas(64) _Atomic uint64_t st_count; /* runs of the thread function, or interrupts */
-	_Atomic uint64_t st_ticks;              /* counter ticks: thread function, or dispatch */
-	_Atomic uint64_t st_stray;              /* runs or interrupts that nobody claimed */
-};
-
-/*
- * Locking key: (a) set once before it is shared; (i) the CPU that queued it, interrupts off;
- * (m) intr_mutex; (s) is_lock; (~) atomic.
- */
-struct intr_handler {
-	struct intr_handler *_Atomic ih_next; /* (m) written; (~) read by dispatch */
-	intr_filter_t *ih_filter;             /* (a) or NULL */
-	intr_thread_t *ih_thread;             /* (a) or NULL */
-	void *ih_arg;                         /* (a) */
-	runstate_t ih_state;                  /* (~) runstate.h; intr.c tells the whole story */
-	uint8_t ih_ipl;                       /* (a) */
-	uint8_t ih_flags;                     /* (a) INTR_* */
-	uint8_t ih_bit;                       /* (a) number in is_set */
-	bool ih_level;                        /* (a) its source is INTR_LEVEL */
-	bool ih_special;                      /* (a) ... or it is manual, or without a thread */
-	_Atomic bool ih_dying;                /* (~) intr_disestablish() waits for ih_state 0 */
-	uint16_t ih_pending;                  /* (a) its bit of ci_pending */
-	uint32_t ih_gate;                     /* (a) l_gate of an ithread that runs it */
-	struct intr_handler *ih_qnext;        /* (i) next in the pending queue */
-	struct intr_source *ih_source;        /* (a) */
-	struct intr_stats *ih_stats;          /* (a) one a CPU */
-	struct later *ih_later[LATER_KINDS];  /* (a) continue.c: its continuations, or NULL */
-	struct latency *_Atomic ih_late;      /* (~) latency.c: its counts; NULL: not counted */
-	_Atomic uint64_t ih_asked;            /* (~) latency.c: when a run came to be owed */
-	struct lwp *ih_lwp;                   /* (a) model "dedicated": its thread */
-	bool ih_ended;                        /* same: that is to end */
-	char ih_name[INTR_NAME_MAX];          /* (a) */
-	uint32_t ih_id;                       /* (a) number of its own, from 1 */
-};
-
+/* Locking key: (a) set once before it is shared; (m) intr_mutex; (s) is_lock; (~) atomic. */
 struct intr_source {
-	struct intr_handler *_Atomic is_plain;    /* (~) whom dispatch asks: is_any or one */
+	struct intr_handler *_Atomic is_plain; /* (~) whom dispatch asks: one, is_any, is_moving */
 	struct intr_handler *_Atomic is_handlers; /* (m) written; (~) read by dispatch */
 	struct intr_stats *is_stats;              /* (a) one a CPU */
 	uint8_t is_trigger;                       /* (a) enum intr_trigger */
@@ -123,6 +69,7 @@ struct intr_source {
 	struct storm *is_storm;        /* (m) storm.c */
 	struct balance is_balance;     /* (m) balance.c */
 	struct intr_handler is_any;    /* (a) not on the list: its filter asks those that are */
+	struct intr_handler is_moving; /* (a) the same, where one of them has INTR_MIGRATE */
 	char is_name[INTR_NAME_MAX];   /* (a) */
 };
 
@@ -146,8 +93,9 @@ int intr_source_destroy(struct intr_source *is);
  * source. It may be called at once, even before this returns.
  * Thread context; may block. On success *out is the handle.
  * EINVAL: no function, bad level or flags, INTR_MANUAL without a thread function, INTR_SLOTS()
- * without a kind of continuation. EBUSY: the source is exclusive, or INTR_EXCL asked for one that
- * is in use. ENOSPC: INTR_HANDLERS_MAX. ENOMEM.
+ * without a kind of continuation, INTR_MIGRATE without a thread function. EOPNOTSUPP: INTR_MIGRATE
+ * where handlers have threads of their own (intr_may_migrate()). EBUSY: the source is exclusive, or
+ * INTR_EXCL asked for one that is in use. ENOSPC: INTR_HANDLERS_MAX. ENOMEM.
  */
 int intr_establish(struct intr_source *is, const char *name, int ipl, unsigned flags,
     intr_filter_t *filter, intr_thread_t *thread, void *arg, struct intr_handler **out);
@@ -183,16 +131,12 @@ void intr_source_each(bool (*fn)(struct intr_source *is, void *arg), void *arg);
 void intr_hold(struct intr_source *is, uint64_t bit);
 void intr_release(struct intr_source *is, uint64_t bit);
 
-/* intr_stats_of - this CPU's part of a handler's or a source's counts. */
-static inline struct intr_stats *intr_stats_of(struct intr_stats *all, const struct cpu *ci)
-{
-	return (struct intr_stats *)(void *)((char *)all + ci->ci_stats_offset);
-}
-
 /* intr_model - how thread functions get to run here: "handoff", or what the core was built with
- * instead. intr_may_block - may they block? Not where they run in the interrupt itself. */
+ * instead. intr_may_block - may they block? Not where they run in the interrupt itself.
+ * intr_may_migrate - may they have INTR_MIGRATE? Not where each has a thread of its own. */
 const char *intr_model(void);
 bool intr_may_block(void);
+bool intr_may_migrate(void);
 
 /* intr_dump - sources, handlers, states, pending queues: on the console. Any context, no lock. */
 void intr_dump(void);

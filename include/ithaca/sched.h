@@ -45,6 +45,10 @@ uint64_t sched_slice(struct cpu *ci, uint64_t now_ns);
 bool sched_idle(struct cpu *ci);
 void sched_busy(struct cpu *ci);
 
+/* sched_claim - a CPU other than `ci` that idles, or NULL. Nobody else is given the same, till it
+ * has looked for work once more; it does when it is interrupted, which is the caller's to do. */
+struct cpu *sched_claim(const struct cpu *ci);
+
 /* sched_poked - IPI_RESCHED arrived: start a time slice if an equal waits. Interrupts off. */
 void sched_poked(struct cpu *ci);
 

@@ -10,10 +10,11 @@
  *	own CPU		I1	a level that is pending, above the lwp's and kept out by nobody,
  *				has been started; bits and queues say the same
  *			I4	what is attached to a CPU rises by level; a queue loses its first
- *				and grows at its end
+ *				and grows at its end; what may migrate leaves it from anywhere
  *			I7	the core knows who is pinned on the CPU, and beneath whom
  *	all CPUs	I5	each ithread is in one place: attached, divorced, spare, given, free
  *			I6	nobody starves while another CPU has a spare
+ *			I13	no handler that may migrate waits while a CPU with a spare idles
  *			I8	who waits for a lock is announced in its word
  *			I9	an owner runs at the highest priority of those it keeps waiting,
  *				and at its own when there are none
@@ -86,12 +87,13 @@ static void check_bits(const struct cpu *ci)
 	}
 }
 
-/* What was in the queue is still in it, in that order, but for the first ones; new ones follow. */
+/* What was in the queue is still in it, in that order, but for the first ones and those that may
+ * migrate; new ones follow. */
 static void check_order(struct cpu *ci, unsigned level)
 {
 	struct order *o = &orders[ci->ci_index][level - IPL_BIO];
 	const struct intr_handler *ih = ci->ci_queue[level].q_head, *now[QUEUE_MAX];
-	unsigned n = 0, gone = 0, i;
+	unsigned n = 0, gone = 0, i, k;
 
 	if (ih == NULL && o->o_n == 0)
 		return;
@@ -101,11 +103,14 @@ static void check_order(struct cpu *ci, unsigned level)
 	if (o->o_n <= QUEUE_MAX && n <= QUEUE_MAX) {
 		while (gone < o->o_n && (n == 0 || o->o_ih[gone] != now[0]))
 			gone++;
-		for (i = gone; i < o->o_n; i++)
-			if (i - gone >= n || now[i - gone] != o->o_ih[i])
+		for (i = gone, k = 0; i < o->o_n; i++) {
+			if (k < n && now[k] == o->o_ih[i])
+				k++;
+			else if (!(o->o_ih[i]->ih_flags & INTR_MIGRATE))
 				sim_failed("I4: CPU %u, level %s: %s has lost its place in the "
 					   "queue",
 				    ci->ci_index, spl_name((int)level), o->o_ih[i]->ih_name);
+		}
 	}
 	xp_dirty((uintptr_t)o, sizeof(*o));
 	o->o_n = n;
@@ -205,6 +210,11 @@ bool inv_queued(const struct intr_handler *ih)
 			     q != NULL; q = q->ih_qnext)
 				if (q == ih)
 					return true;
+	for (unsigned i = 0; i < sim_ncpus; i++)
+		for (const struct intr_handler *q = PEEK(sim_vcpus[i].v_ci.ci_passed); q != NULL;
+		     q = q->ih_qnext)
+			if (q == ih)
+				return true;
 	return false;
 }
 
@@ -322,6 +332,45 @@ static bool check_starving(unsigned nfree)
 	return true;
 }
 
+/* ---- Handlers that may migrate ---- */
+
+static const struct intr_handler *waits_here(const struct cpu *ci)
+{
+	for (unsigned level = IPL_BIO; level <= IPL_TTY; level++)
+		for (const struct intr_handler *q = ci->ci_queue[level].q_head; q != NULL;
+		     q = q->ih_qnext)
+			if (q->ih_flags & INTR_MIGRATE)
+				return q;
+	return NULL;
+}
+
+/* Interrupts of all CPUs are on: what is queued was not begun. */
+static void check_migrates(void)
+{
+	const struct intr_handler *ih = NULL, *found;
+	const struct cpu *idles = NULL;
+	unsigned at = 0;
+
+	for (unsigned c = 0; c < sim_ncpus; c++) {
+		const struct sim_vcpu *v = &sim_vcpus[c];
+
+		if (v->v_ipi || unseen[c] || PEEK(v->v_ci.ci_ipi) != 0 ||
+		    PEEK(v->v_ci.ci_passed) != NULL)
+			return; /* somebody is about to look */
+		found = starves[c] ? NULL : waits_here(&v->v_ci);
+		if (found != NULL) {
+			ih = found;
+			at = c;
+		}
+		if (v->v_halted && v->v_ci.ci_curlwp == v->v_ci.ci_idle &&
+		    spare_of(&v->v_ci) != NULL)
+			idles = &v->v_ci;
+	}
+	if (ih != NULL && idles != NULL && idles->ci_index != at)
+		sim_failed("I13: %s waits on CPU %u, and CPU %u idles", ih->ih_name, at,
+		    idles->ci_index);
+}
+
 void inv_handoff(struct lwp *it)
 {
 	(void)it;
@@ -421,6 +470,7 @@ static void check_all(void)
 	for (unsigned c = 0; c < sim_ncpus; c++)
 		check_pri(sim_vcpus[c].v_ci.ci_curlwp);
 	check_locks();
+	check_migrates();
 	watch_settled();
 	if (pool_moved && check_starving(check_pool(&all)))
 		CHANGE(pool_moved, false);

@@ -296,8 +296,8 @@ static int mode(unsigned unit, int argc, char **argv)
 		return shell_usage();
 	error = edu_set_mode(unit, m, arg, shell_edu_mutex(), ipl);
 	if (error == EOPNOTSUPP)
-		return shell_error("mode %s: handlers may not block under the model %s",
-		    edu_mode_name(m), intr_model());
+		return shell_error("mode %s: handlers may not %s under the model %s",
+		    edu_mode_name(m), m == EDU_MIGRATE ? "migrate" : "block", intr_model());
 	return failed(unit, error);
 }
 
@@ -416,6 +416,7 @@ const struct shell_cmd shell_edu_cmds[] = {
 	"    block                         a thread that takes the mutex which `hold` holds\n"
 	"    burn US                       a thread that computes for so long\n"
 	"    excl                          nobody else on the source (INTR_EXCL)\n"
+	"    migrate                       a CPU that idles may run the handler (INTR_MIGRATE)\n"
 	"  timeout  how long raise, fact and dma wait for an interrupt\n"
 	"  Without -u it is unit 0.\n",
 	cmd_edu, complete},

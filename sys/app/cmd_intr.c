@@ -45,7 +45,7 @@ static void print_row(const struct sample_row *row, const struct sample *now)
 
 	/* In microseconds, so that the product cannot overflow. */
 	rate = span_ns >= NS_PER_US ? count * (NS_PER_S / NS_PER_US) / (span_ns / NS_PER_US) : 0;
-	tty_printf("%-12s %-14s %-5s %3u %10llu %8llu %8s %3u.%u %5llu\n",
+	tty_printf("%-12s %-14s %-5s %3u %10llu %8llu %8s %3u.%u %5llu %6llu\n",
 	    row->sr_kind == SAMPLE_SOURCE ? "dispatch" : shell_word(row->sr_name, name),
 	    shell_word(row->sr_source, source),
 	    row->sr_kind == SAMPLE_SOURCE ? "hard" : spl_name(row->sr_level), row->sr_cpu,
@@ -54,13 +54,14 @@ static void print_row(const struct sample_row *row, const struct sample *now)
 	    shell_time(port_counter_to_ns(row->sr_ticks - (first != NULL ? first->sr_ticks : 0)),
 		took),
 	    share / 10, share % 10,
-	    (unsigned long long)(row->sr_stray - (first != NULL ? first->sr_stray : 0)));
+	    (unsigned long long)(row->sr_stray - (first != NULL ? first->sr_stray : 0)),
+	    (unsigned long long)(row->sr_moved - (first != NULL ? first->sr_moved : 0)));
 }
 
 static void print_rows(const struct sample *now)
 {
-	tty_printf("%-12s %-14s %-5s %3s %10s %8s %8s %5s %5s\n", "name", "source", "level", "cpu",
-	    "count", "rate/s", "time", "%cpu", "stray");
+	tty_printf("%-12s %-14s %-5s %3s %10s %8s %8s %5s %5s %6s\n", "name", "source", "level",
+	    "cpu", "count", "rate/s", "time", "%cpu", "stray", "moved");
 	for (size_t i = 0; i < now->sa_rows; i++)
 		print_row(&now->sa_row[i], now);
 }
@@ -248,6 +249,7 @@ const struct shell_cmd shell_intr_cmds[] = {
 	"  count  interrupts, or runs of the handler in its thread\n"
 	"  rate/s and %cpu (of one CPU) are since the intrstat before\n"
 	"  stray  interrupts that nobody claimed, or runs in vain\n"
+	"  moved  runs that one CPU could not get to and another did (INTR_MIGRATE)\n"
 	"  starved  times that no ithread was to be had; rescues: ithreads got from others\n",
 	cmd_intrstat, complete},
     {NULL, NULL, NULL, NULL, NULL, NULL},

@@ -85,6 +85,7 @@ static void sum(struct sample_row *row, const struct intr_stats *st)
 		row->sr_count += row->sr_by_cpu[i];
 		row->sr_ticks += load(&st->st_ticks);
 		row->sr_stray += load(&st->st_stray);
+		row->sr_moved += load(&st->st_migrated);
 	}
 }
 

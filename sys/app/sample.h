@@ -28,6 +28,7 @@ struct sample_row {
 	unsigned sr_cpu; /* where it is delivered, runs or ran last */
 	uint64_t sr_count;
 	uint64_t sr_ticks; /* of the counter */
+	uint64_t sr_moved; /* runs that another CPU could not get to */
 	uint64_t sr_stray;
 	uint64_t sr_by_cpu[CPU_MAX];         /* sr_count of each CPU (not of an lwp) */
 	bool sr_waits;                       /* of a handler: its waits are counted (latency.h) */

@@ -33,10 +33,11 @@ enum edu_mode {
 	EDU_LIAR_GREEDY, /* as EDU_BOTH, and claims its neighbours' interrupts too */
 	EDU_SLEEP,       /* as EDU_SCHEDULE; the thread function sleeps `arg` ms before it quiets */
 	EDU_BLOCK,       /* as EDU_BOTH; the thread function enters and exits `mutex` */
-	EDU_MANUAL, /* as EDU_BOTH, by a second INTR_MANUAL handler that the filter hwi_sched()s */
-	EDU_AGAIN,  /* as EDU_BOTH; the thread function hwi_sched()s itself `arg` times a raise */
-	EDU_BURN,   /* as EDU_BOTH; the thread function burns `arg` microseconds, then is done */
-	EDU_EXCL,   /* as EDU_BOTH, and nobody else on its source (INTR_EXCL) */
+	EDU_MANUAL,  /* as EDU_BOTH, by a second INTR_MANUAL handler that the filter hwi_sched()s */
+	EDU_AGAIN,   /* as EDU_BOTH; the thread function hwi_sched()s itself `arg` times a raise */
+	EDU_BURN,    /* as EDU_BOTH; the thread function burns `arg` microseconds, then is done */
+	EDU_EXCL,    /* as EDU_BOTH, and nobody else on its source (INTR_EXCL) */
+	EDU_MIGRATE, /* as EDU_BOTH, and a CPU that idles may run it (INTR_MIGRATE) */
 	EDU_MODES
 };
 

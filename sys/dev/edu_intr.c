@@ -335,6 +335,7 @@ static const struct mode {
     [EDU_AGAIN] = {"again", filter_both, thread_again, true, 0},
     [EDU_BURN] = {"burn", filter_both, thread_burn, true, 0},
     [EDU_EXCL] = {"excl", filter_both, thread_after, true, INTR_EXCL},
+    [EDU_MIGRATE] = {"migrate", filter_both, thread_after, true, INTR_MIGRATE},
 };
 
 const char *edu_mode_name(enum edu_mode mode)

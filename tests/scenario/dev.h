@@ -25,6 +25,7 @@ struct dev {
 	unsigned d_hw;                 /* hardware: what nobody has read yet */
 	unsigned d_answer;             /* of the filter when it has work; 0: both */
 	bool d_manual;                 /* runs with its line not masked */
+	unsigned d_flags;              /* INTR_*; INTR_MIGRATE only where that can be had */
 	_Atomic unsigned d_ring;       /* what the filter has read */
 	_Atomic unsigned d_done;       /* what the thread function has done */
 	_Atomic unsigned d_runs;       /* of the thread function */
@@ -152,8 +153,9 @@ static inline void dev_share(struct dev *d, struct dev *with, const char *name, 
 		d->d_peer = with->d_peer != NULL ? with->d_peer : with;
 		with->d_peer = d;
 	}
-	CHECK_EQ(intr_establish(d->d_line->sl_source, name, ipl, 0, filter ? dev_filter : NULL,
-		     dev_thread, d, &d->d_ih),
+	CHECK_EQ(intr_establish(d->d_line->sl_source, name, ipl,
+		     intr_may_migrate() ? d->d_flags : d->d_flags & ~(unsigned)INTR_MIGRATE,
+		     filter ? dev_filter : NULL, dev_thread, d, &d->d_ih),
 	    0);
 }
 

@@ -109,8 +109,9 @@ def test_primitive(scenario):
 
 
 def test_primitive_long():
-    """One that takes minutes for three: with one. tools/scenarios --prims has all of it."""
+    """Those that take long for three, with one or two. tools/scenarios --prims has all of it."""
     assert search('prim_turnstile', '--bound', 1)[0] >= 6
+    assert search('prim_migrate', '--bound', 2)[0] >= 6
 
 
 def test_words_three():

@@ -16,11 +16,20 @@
 #include "model.h"
 
 #include "intr_impl.h"
+#include "migrate_impl.h"
 
 #include <ithaca/hint.h>
 #include <ithaca/port.h>
 #include <ithaca/print.h>
 #include <ithaca/sleepq.h>
+
+/* It was asked for while it ran: to the tail. If others go first, it may migrate. */
+static void direct_again(struct cpu *ci, struct intr_handler *ih)
+{
+	ithread_queue(ci, ih);
+	if (ih->ih_flags & INTR_MIGRATE)
+		migrate_soon(ci);
+}
 
 /* Call it upon `l`, and end its run. */
 static void direct_call(struct cpu *ci, struct lwp *l, struct intr_handler *ih, unsigned settles)
@@ -42,7 +51,7 @@ static void direct_call(struct cpu *ci, struct lwp *l, struct intr_handler *ih, 
 	if (settles == 0 && likely(run_end(&ih->ih_state)))
 		return;
 	if (!intr_end_slow(ci, ih, settles, claimed))
-		ithread_queue(ci, ih);
+		direct_again(ci, ih);
 	else if (atomic_load_explicit(&ih->ih_dying, memory_order_relaxed))
 		sleepq_wake(ih, -1); /* as in ithread_end_slow() */
 }

@@ -20,6 +20,7 @@
 #define MODEL_NAME "direct"
 #define MODEL_PINS true
 #define MODEL_MAY_BLOCK false
+#define MODEL_MIGRATES true
 
 /* direct_start, direct_level - as model_start(), model_level(). direct_blocks - panic if curlwp is
  * in a handler, which names it and `what`. Any context. */

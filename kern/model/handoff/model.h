@@ -26,6 +26,7 @@
 #define MODEL_NAME "handoff"
 #define MODEL_PINS true      /* handlers run upon the lwp that they interrupt */
 #define MODEL_MAY_BLOCK true /* and may block */
+#define MODEL_MIGRATES true  /* and be drained by another CPU (INTR_MIGRATE) */
 
 static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
     struct intr_handler *ih, enum acct acct)

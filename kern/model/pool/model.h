@@ -17,6 +17,7 @@
 #define MODEL_NAME "pool"
 #define MODEL_PINS false
 #define MODEL_MAY_BLOCK true
+#define MODEL_MIGRATES true
 
 static inline bool model_start(struct cpu *ci, struct lwp *l, uint32_t gate,
     struct intr_handler *ih, enum acct acct)
