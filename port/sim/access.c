@@ -23,6 +23,7 @@
 
 #include <string.h>
 
+#define BLANKED 512u
 #define ACCESS_ONE_IN 6
 
 #define CALLER ((uint32_t)(uintptr_t)__builtin_return_address(0))
@@ -31,6 +32,14 @@ static inline void access_point(void)
 {
 	if (sim_drawn && sim_random(ACCESS_ONE_IN) == 0)
 		sim_point(SIM_ACCESS);
+}
+
+static __attribute__((noinline)) void blank(void)
+{
+	uint64_t below[BLANKED / 8];
+
+	memset(below, 0, sizeof(below));
+	__asm__ volatile("" : : "r"(below) : "memory");
 }
 
 /* ---- Plain accesses ---- */
@@ -46,6 +55,8 @@ static __attribute__((noinline)) void plain_asked(const void *addr, unsigned lon
 	if (!sim_in_event)
 		xp_local(SIM_ACCESS, (uintptr_t)addr);
 	xp_plain((uintptr_t)addr, (unsigned)size, write, pc);
+	if (xp_merges)
+		blank();
 }
 
 static inline __attribute__((always_inline)) void plain(const void *addr, unsigned long size,
@@ -100,6 +111,8 @@ void __tsan_func_entry(void *addr)
 	(void)addr;
 	if (!xp_on)
 		access_point();
+	else if (xp_merges)
+		blank();
 }
 
 void __tsan_func_exit(void)

@@ -30,6 +30,7 @@ struct xp_clocks {
 };
 
 extern struct xp_clocks xp_clocks;
+extern v4 xp_ipi_clock[XP_CPUS];
 
 /* Where a is later; no clock has its highest bit set (race.c), and machines compare signed. */
 static inline v4 xp_later(v4 a, v4 b)
@@ -90,6 +91,10 @@ void xp_seen(struct xp_loc *l, unsigned cpu, bool write);
 void xp_seen_issued(struct xp_loc *l, unsigned cpu, uint64_t value);
 bool xp_seen_before(struct xp_loc *l);
 void xp_shared_begin(void);
+void xp_seen_plain(struct xp_loc *l);
+uint64_t xp_shared_state(void);
+void xp_state_begin(void);
+void xp_state_touched(struct xp_loc *l);
 
 void xp_device_touched(struct xp_loc *l, bool write);
 

@@ -13,6 +13,8 @@
 void xp_snapshot_take(void);
 void xp_snapshot_restore(void);
 void xp_dirty_stack(uint64_t addr);
+extern uint16_t xp_dirty_stacks[];
+extern unsigned xp_ndirty_stacks;
 void xp_dirty_many(uint64_t addr, size_t size);
 
 /* An area of memory, its image, and which words of it this run has written. */
@@ -47,8 +49,15 @@ static inline void xp_dirty(uint64_t addr, size_t size)
 		xp_dirty_many(addr, size);
 }
 
+/* state.c: hash of the machine; of the memory that is left in the end. l has a stack from now on. */
+struct lwp;
+uint64_t xp_machine_state(void);
+uint64_t xp_end_state(void);
+void xp_stack_is(struct lwp *l);
+
 /* The simulator's own state: fn() for each piece of it. sim.c, line.c, mem.c. */
 void sim_state(void (*fn)(void *p, size_t size));
+void sim_machine_state(void (*fn)(void *p, size_t size)); /* as it is now */
 void sim_line_state(void (*fn)(void *p, size_t size));
 void sim_mem_state(void (*fn)(void *p, size_t size));
 uint64_t sim_mem_top(void);

@@ -33,8 +33,8 @@
 #define JUMPS_MAX 200u
 
 struct xp_config xp_config;
-bool xp_on, xp_looking;
-uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_steps_all;
+bool xp_on, xp_looking, xp_merges;
+uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_end, xp_steps_all;
 struct xp_choice xp_log[XP_LOG_MAX], xp_script[XP_LOG_MAX];
 unsigned xp_nlog, xp_nscript;
 
@@ -170,6 +170,14 @@ static void stuck(const char *what)
 	sim_failed("%s: %u of %u lwps at their end%s", what, left, expected, text);
 }
 
+void xp_livelock(const char *why)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "livelock (%s)", why);
+	stuck(what);
+}
+
 static bool finished(void)
 {
 	return left == expected;
@@ -249,9 +257,9 @@ static uint64_t irqs(const struct sim_vcpu *v, unsigned c)
 }
 
 /* What the fingerprint leaves open: where each CPU stands, and what is on its way. */
-uint64_t xp_state(void)
+static uint64_t trace_state(void)
 {
-	uint64_t h = xp_mix(xp_fingerprint, current + 16 * jumps + 65536 * (uint64_t)left);
+	uint64_t h = xp_fingerprint;
 
 	for (unsigned c = 0; c < sim_ncpus; c++) {
 		const struct sim_vcpu *v = &sim_vcpus[c];
@@ -262,9 +270,16 @@ uint64_t xp_state(void)
 		h = xp_mix(h, xp_context_at(x->x_context));
 		h = xp_mix(h, xp_buffer_state(c));
 	}
+	return h;
+}
+
+uint64_t xp_state(void)
+{
+	uint64_t h = current + 16 * jumps + 65536 * (uint64_t)left;
+
 	for (unsigned d = 0; d < ndevices; d++)
 		h = xp_mix(h, devices[d].left);
-	return h;
+	return xp_mix(xp_merges ? xp_machine_state() : trace_state(), h);
 }
 
 static uint64_t own_interrupts(unsigned c)
@@ -439,8 +454,8 @@ static void take_now(struct sim_vcpu *v, struct xp_cpu *x)
 	xp_disturbed();
 }
 
-/* The slow half of a point: somebody is asked. */
-void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
+/* The slow half of a point: somebody is asked. switch.S comes here. */
+void xp_turn_at(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc, uint64_t sp)
 {
 	struct sim_vcpu *v;
 	struct xp_cpu *x;
@@ -449,6 +464,7 @@ void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
 		x = &xp_cpus[sim_cpu->ci_index];
 		x->x_op = (struct xp_op){addr, pc, (uint8_t)kind, write};
 		x->x_context = xp_context;
+		x->x_sp = sp;
 		schedule();
 		v = sim_me();
 		x = &xp_cpus[v->v_ci.ci_index];
@@ -606,6 +622,8 @@ enum xp_result xp_run(uint64_t seed)
 		xp_cpus[i].x_alone = XP_STATE(XP_NOTED | 1u << i, xp_loc_run);
 		xp_cpus[i].x_traced = 2 * i;
 	}
+	xp_merges = xp_config.strategy == &xp_exhaustive && xp_config.reduction >= XP_MERGED &&
+	    xp_config.memory == XP_SC;
 	xp_quick = xp_config.strategy->asks == XP_AT_TIMES && xp_config.races && !xp_config.exact &&
 	    !xp_tracing;
 	xp_quick_sc = xp_quick && xp_config.memory == XP_SC;
@@ -622,6 +640,7 @@ enum xp_result xp_run(uint64_t seed)
 	schedule();
 	in_host = true;
 	xp_steps_all += xp_steps;
+	xp_end = xp_config.exact && result == XP_OK ? xp_end_state() : 0;
 	xp_config.strategy->end();
 	return result;
 }

@@ -37,7 +37,8 @@ enum xp_memory { XP_SC, XP_TSO, XP_C11 };
 enum xp_reduction {
 	XP_BRUTE,  /* nothing: every choice at every point */
 	XP_STATES, /* a state that was there before, in as few preemptions */
-	XP_SHARED  /* points before what nobody else can notice */
+	XP_SHARED, /* points before what nobody else can notice */
+	XP_MERGED  /* a state that is like one before, whatever led there */
 };
 
 /* When a strategy is asked. */
@@ -126,6 +127,8 @@ unsigned xp_pick_test(unsigned n);
 extern struct xp_config xp_config;
 extern bool xp_on; /* a run is on */
 extern uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_steps_all;
+extern uint64_t xp_end; /* hash of the memory that a run leaves, if traces are exact */
+extern bool xp_merges;  /* this search goes by states, not by traces (state.c) */
 extern struct xp_choice xp_log[XP_LOG_MAX];
 extern unsigned xp_nlog;
 
@@ -167,7 +170,9 @@ bool xp_yields(void); /* it waits: to leave it is no preemption */
 uint64_t xp_chance(uint64_t below);
 void xp_chance_seed(uint64_t seed);
 unsigned xp_irq_cpu(unsigned p);
-uint64_t xp_state(void); /* hash of the state of the whole machine */
+uint64_t xp_state(void);           /* hash of the state of the whole machine */
+void xp_livelock(const char *why); /* ends the run, which fails */
+void xp_shared_forget(void);       /* who touched what, in the runs of this search so far */
 
 /* tracing a run for people: table.c. */
 enum xp_event { XE_READ, XE_WRITE, XE_LOAD, XE_STORE, XE_RMW, XE_FENCE, XE_TURN, XE_IRQ, XE_NOTE };

@@ -56,13 +56,13 @@ struct known {
 	bool i_new;
 };
 
-static struct order orders[XP_CPUS][LEVELS];
-static bool starves[XP_CPUS], unseen[XP_CPUS]; /* unseen: since its stores were all made */
-static struct known ithreads[ITHREADS_MAX];
-static unsigned nithreads;
-static bool pool_moved;
-static struct lwp *waiters[WAITERS_MAX];
-static unsigned nwaiters;
+INV_KEPT static struct order orders[XP_CPUS][LEVELS];
+INV_KEPT static bool starves[XP_CPUS], unseen[XP_CPUS]; /* unseen: since its stores were all made */
+INV_KEPT static struct known ithreads[ITHREADS_MAX];
+INV_KEPT static unsigned nithreads;
+INV_KEPT static bool pool_moved;
+INV_KEPT static struct lwp *waiters[WAITERS_MAX];
+INV_KEPT static unsigned nwaiters;
 
 /* ---- One CPU ---- */
 
@@ -114,8 +114,8 @@ static void check_order(struct cpu *ci, unsigned level)
 	}
 	xp_dirty((uintptr_t)o, sizeof(*o));
 	o->o_n = n;
-	for (i = 0; i < n && n <= QUEUE_MAX; i++)
-		o->o_ih[i] = now[i];
+	for (i = 0; i < QUEUE_MAX; i++)
+		o->o_ih[i] = i < n && n <= QUEUE_MAX ? now[i] : NULL;
 }
 
 /* The CPU was not looked at: by the next time one may have left its queue and have come again. */
@@ -235,6 +235,7 @@ void inv_ithread(struct lwp *l, bool exists)
 		if (ithreads[i].i_lwp != l)
 			continue;
 		ithreads[i] = ithreads[nithreads - 1];
+		ithreads[nithreads - 1] = (struct known){0};
 		CHANGE(nithreads, nithreads - 1);
 		return;
 	}
@@ -446,6 +447,8 @@ static void check_locks(void)
 		n++;
 		check_waiter(l);
 	}
+	for (unsigned i = n; i < nwaiters; i++)
+		CHANGE(waiters[i], NULL);
 	if (n != nwaiters)
 		CHANGE(nwaiters, n);
 }

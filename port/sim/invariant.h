@@ -9,7 +9,11 @@
 #include "explore.h"
 #include "simint.h"
 
-/* What is kept here is undone with the rest when a run begins. */
+/* What is kept here is undone with the rest when a run begins. It is no part of what a run leaves
+ * (xp_end_state()): it may tell runs apart that are the same to the core. */
+#define INV_KEPT __attribute__((section("inv_kept")))
+extern char __start_inv_kept[], __stop_inv_kept[];
+
 #define INV_CHANGE(a, v)                                                                           \
 	do {                                                                                       \
 		xp_dirty((uintptr_t) & (a), sizeof(a));                                            \

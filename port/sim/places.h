@@ -16,6 +16,7 @@
 #define LF_OVERLAPS 0x01u /* another place has bytes of it */
 #define LF_SHARED 0x02u   /* of more than one CPU or device, and not only read */
 #define LF_DEVICE 0x04u   /* and one of them is a device */
+#define LF_PLAIN 0x10u    /* shared, and accessed other than atomically */
 #define LF_CONTEXTS 0x08u /* of more than one context of one CPU, and not only read */
 
 enum { LC_READ, LC_WRITE, LC_AREAD, LC_AWRITE };

@@ -60,6 +60,7 @@ struct xp_cpu {
 	bool x_after;      /* no point yet since others could see something of it */
 	bool x_narrow;     /* at a point that only its own interrupts matter to */
 	uint32_t x_context;
+	uint64_t x_sp;     /* of what it did before it came to stand there */
 	uint32_t x_watch;  /* so many more accesses are noted; all, if the search is exact */
 	uint32_t x_heeded; /* so many were left to note when x_watched was made of the others */
 	uint32_t x_nwatched;
@@ -140,7 +141,8 @@ static inline bool xp_in_device(void)
 
 unsigned xp_device_number(void);
 void xp_register(uint64_t addr, size_t size);
-void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc);
+void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc); /* switch.S */
+void xp_turn_at(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc, uint64_t sp);
 void xp_arrive(void); /* the first turn of a run on this CPU */
 void xp_ipi(unsigned to);
 unsigned xp_pick_value(unsigned n);
@@ -184,7 +186,8 @@ extern bool xp_flushing;    /* the store buffer's turn */
 void xp_context_lwp(uint64_t sp);
 void xp_context_interrupt(unsigned p);
 void xp_context_step(void);
-uint64_t xp_context_at(uint32_t context); /* hash of which it is, and where it stands */
+uint16_t xp_context_number(uint32_t context); /* which it is, + 1: the same in every run */
+uint64_t xp_context_at(uint32_t context);     /* hash of which it is, and where it stands */
 void xp_seen_outcome(unsigned outcome);
 void xp_touch(uint64_t place, bool write);
 unsigned xp_shared(uint64_t addr);

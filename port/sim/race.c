@@ -38,7 +38,7 @@
 #include <string.h>
 
 struct xp_clocks xp_clocks;
-static v4 ipi_clock[XP_CPUS];
+v4 xp_ipi_clock[XP_CPUS];
 
 #define CLOCK_MAX (UINT32_MAX / 4)
 
@@ -57,10 +57,11 @@ void xp_race_begin(void)
 	for (unsigned c = 0; c < XP_CPUS; c++) {
 		xp_clocks.now[c] = past;
 		xp_clocks.now[c][c]++;
-		ipi_clock[c] = (v4){0};
+		xp_ipi_clock[c] = (v4){0};
 	}
 	xp_places_begin(anew);
 	xp_shared_begin();
+	xp_state_begin();
 	xp_memory_begin();
 }
 
@@ -196,8 +197,10 @@ static inline __attribute__((always_inline)) void plain_one(uint64_t addr, unsig
 		xp_place_dirty(l, addr, size);
 	if (write && l->l_history)
 		xp_history_forget(l);
-	if (xp_config.exact)
+	if (xp_config.exact) {
 		xp_seen(l, me, write);
+		xp_seen_plain(l);
+	}
 }
 
 /* In pieces that do not cross the granules of places.c, if it is larger than one. */
@@ -358,11 +361,11 @@ void xp_race_ipi_sent(unsigned to)
 {
 	unsigned me = sim_cpu->ci_index;
 
-	ipi_clock[to] = xp_join(ipi_clock[to], xp_clocks.now[me]);
+	xp_ipi_clock[to] = xp_join(xp_ipi_clock[to], xp_clocks.now[me]);
 	xp_tick(me);
 }
 
 void xp_race_ipi_taken(unsigned cpu)
 {
-	xp_clocks.now[cpu] = xp_join(xp_clocks.now[cpu], ipi_clock[cpu]);
+	xp_clocks.now[cpu] = xp_join(xp_clocks.now[cpu], xp_ipi_clock[cpu]);
 }

@@ -11,6 +11,14 @@
  *		to it (shared.c) and by where each CPU stands: the same accesses with the same
  *		values in the same order, as far as the order matters, leave the same machine
  *	shared	There are no points before what nobody else can notice (shared.c).
+ *	merged	A state is told by what the machine is like (state.c), whatever trace led to it:
+ *		a lock that was fought for and is free again leaves nothing behind. So the
+ *		search does not see every trace, but every state, and every step from each. With
+ *		sc only; tso and c11 go by traces
+ *
+ * Merged, a run may come to a state that it has been in itself. If it has not spent a preemption
+ * since, it can go round for ever: that is a livelock. (A run never has the same trace twice, so
+ * without that it would take as long as there are steps to find.)
  *
  * A preemption is to leave a CPU that could go on, and does not wait, for another. Devices, the
  * interrupts of the CPU itself, store buffers and time cost none. Why the usual ways are not gone:
@@ -39,6 +47,7 @@
 
 struct node {
 	uint64_t n_set, n_done;
+	uint64_t n_state;
 	uint32_t n_spent; /* preemptions before it */
 	uint8_t n_chosen, n_me;
 	uint8_t n_outcomes; /* 0: a choice of process */
@@ -163,6 +172,7 @@ static void start(void)
 	}
 	bits = STATES_BITS;
 	states = table(((uint64_t)1 << bits) * sizeof(*states));
+	xp_shared_forget();
 	total = 0;
 	xp_states = 0;
 	xp_full = xp_learnt = false;
@@ -194,9 +204,19 @@ static struct node *new_node(void)
 	return &nodes[depth];
 }
 
+/* The state was there before. In this run, and for nothing? */
+static void check_circle(uint64_t state)
+{
+	for (uint32_t i = 0; i < depth; i++)
+		if (nodes[i].n_outcomes == 0 && nodes[i].n_state == state &&
+		    (!bounded() || nodes[i].n_spent == spent))
+			xp_livelock("comes to the same state again and again");
+}
+
 static unsigned choose(uint64_t set, unsigned plain)
 {
 	struct node *n = &nodes[depth];
+	uint64_t state = 0;
 
 	if ((set & (set - 1)) == 0)
 		return plain;
@@ -205,10 +225,15 @@ static unsigned choose(uint64_t set, unsigned plain)
 			sim_failed("exhaustive: not the same at choice %u: %#llx, was %#llx", depth,
 			    (unsigned long long)set, (unsigned long long)n->n_set);
 	} else {
-		if (xp_config.reduction >= XP_STATES && known(xp_mix(xp_state(), set)))
+		if (xp_config.reduction >= XP_STATES)
+			state = xp_mix(xp_state(), set);
+		if (xp_config.reduction >= XP_STATES && known(state)) {
+			check_circle(state);
 			return XP_NONE;
+		}
 		n = new_node();
 		*n = (struct node){.n_set = set,
+		    .n_state = state,
 		    .n_done = XP_BIT(plain),
 		    .n_spent = spent,
 		    .n_chosen = (uint8_t)plain,

@@ -22,6 +22,12 @@
  * when it ends without that, it has left nothing out. A CPU preempted at a point that is not there
  * can be preempted at its next as well, in as many preemptions or fewer.
  *
+ * If states are merged (state.c), what one run did before such a state goes together with what
+ * another did from there on. So whether two touch the same place is asked of all runs of the search
+ * together; a context is an lwp, or the how-manyth of one interrupt on one CPU. As each state is
+ * gone on from in some run, each access that any run makes is among them. LF_PLAIN is learnt for
+ * state.c, which leaves out when an access was made that cannot race.
+ *
  * The trace of a run is the set of its accesses, each with the context that made it, the how-manyth
  * of that context it was, and how many writes its place had seen; one to a place of either sort
  * counts the interrupts that its CPU has taken before, too. Two runs that differ in the order of
@@ -45,9 +51,9 @@
 #define SEVERAL UINT16_MAX
 #define ALL_CONTEXTS (FLUSHES_FROM + XP_CPUS)
 
-/* Who touched a place in this run. */
+/* Who touched a place in this run; if states are merged, in any run of the search. */
 struct use {
-	uint32_t u_run;
+	uint32_t u_run;                             /* the last one that touched it */
 	uint16_t u_readers, u_writers;              /* bits: CPU; XP_BY_DEVICE */
 	uint16_t u_read[XP_CPUS], u_wrote[XP_CPUS]; /* by CPU: the context that did first, + 1 */
 };
@@ -78,6 +84,11 @@ void xp_shared_begin(void)
 	xp_context = 0;
 }
 
+void xp_shared_forget(void)
+{
+	memset(uses, 0, sizeof(uses));
+}
+
 /* ---- Contexts ---- */
 
 void xp_context_lwp(uint64_t sp)
@@ -105,6 +116,16 @@ void xp_context_interrupt(unsigned p)
 static uint64_t context_name(uint32_t context)
 {
 	return context >= LWPS && context < CONTEXTS_MAX ? names[context] : context;
+}
+
+/* SEVERAL: too many, taken for another than itself. */
+uint16_t xp_context_number(uint32_t context)
+{
+	uint64_t name = context_name(context);
+
+	if (name >= ALL_CONTEXTS)
+		name = name - ALL_CONTEXTS + LWPS;
+	return name < SEVERAL - 1 ? (uint16_t)(name + 1) : SEVERAL;
 }
 
 /* A point, or an access: where the context stands. */
@@ -171,14 +192,43 @@ static void learn_shared(struct xp_loc *l, struct use *u, unsigned cpu, bool wri
 		u->u_readers |= (uint16_t)mine;
 }
 
+/* The place that stands for all that overlap this one. */
+static struct xp_loc *standing_for(struct xp_loc *l)
+{
+	return l->l_flags & LF_OVERLAPS ? xp_place((l->l_addr & ~(uint64_t)7) | XP_OVERLAPPED) : l;
+}
+
+/* An access to it that was seen was no atomic one: it may race. */
+void xp_seen_plain(struct xp_loc *l)
+{
+	if (standing_for(l)->l_flags & LF_SHARED)
+		learn(l, LF_PLAIN);
+	else
+		l->l_flags |= LF_PLAIN;
+}
+
+/* For state.c: what names future contexts have, and who moves when it goes on next. */
+uint64_t xp_shared_state(void)
+{
+	uint64_t h = 0;
+
+	for (unsigned p = 0; p < 64; p++)
+		if (begun[p] != 0)
+			h += xp_mix(p, begun[p]);
+	for (unsigned i = 0; i < LWPS; i++)
+		if (where[i] != 0)
+			h += xp_mix(64 + i, where[i]);
+	return h;
+}
+
 static bool another(uint16_t context, uint16_t me)
 {
-	return context != 0 && context != me;
+	return context != 0 && (context != me || me == SEVERAL);
 }
 
 static void learn_contexts(struct xp_loc *l, struct use *u, unsigned cpu, bool write)
 {
-	uint16_t me = (uint16_t)(xp_context + 1);
+	uint16_t me = xp_context_number(xp_context);
 
 	if (another(u->u_wrote[cpu], me) || (write && another(u->u_read[cpu], me)))
 		learn(l, LF_CONTEXTS);
@@ -188,18 +238,12 @@ static void learn_contexts(struct xp_loc *l, struct use *u, unsigned cpu, bool w
 		u->u_read[cpu] = another(u->u_read[cpu], me) ? SEVERAL : me;
 }
 
-/* The place that stands for all that overlap this one. */
-static struct xp_loc *standing_for(struct xp_loc *l)
-{
-	return l->l_flags & LF_OVERLAPS ? xp_place((l->l_addr & ~(uint64_t)7) | XP_OVERLAPPED) : l;
-}
-
 static struct use *use_of(const struct xp_loc *l)
 {
 	struct use *u = &uses[xp_place_index(l)];
 
-	if (u->u_run != run)
-		*u = (struct use){.u_run = run};
+	if (!xp_merges && u->u_run != run)
+		*u = (struct use){0};
 	return u;
 }
 
@@ -209,7 +253,8 @@ void xp_seen(struct xp_loc *l, unsigned cpu, bool write)
 	uint32_t context = device ? DEVICES_FROM + xp_device_number()
 	    : xp_flushing         ? FLUSHES_FROM + cpu
 				  : xp_context;
-	struct use *u;
+	struct use *u, *first = &uses[xp_place_index(l)];
+	struct xp_loc *itself = l;
 	uint64_t count = 0, top, addr = l->l_addr;
 
 	l = standing_for(l);
@@ -219,7 +264,10 @@ void xp_seen(struct xp_loc *l, unsigned cpu, bool write)
 		learn(l, LF_SHARED);
 		learn(l, LF_CONTEXTS);
 	}
+	if (first->u_run != run && (l->l_flags & LF_SHARED))
+		xp_state_touched(itself);
 	u = use_of(l);
+	u->u_run = first->u_run = run;
 	learn_shared(l, u, cpu, write);
 	if (!device && !xp_flushing) {
 		learn_contexts(l, u, cpu, write);

@@ -226,6 +226,28 @@ void sim_state(void (*fn)(void *p, size_t size))
 	fn(&event_order, sizeof(event_order));
 }
 
+/* The same for state.c, without what is left over of what is no more. */
+void sim_machine_state(void (*fn)(void *p, size_t size))
+{
+	uint64_t now[3];
+
+	for (unsigned i = 0; i < sim_ncpus; i++) {
+		struct sim_vcpu *v = &sim_vcpus[i];
+
+		fn(&v->v_started,
+		    offsetof(struct sim_vcpu, v_flight) - offsetof(struct sim_vcpu, v_started));
+		fn(v->v_flight, v->v_nflight * sizeof(v->v_flight[0]));
+		fn(v->v_pins, v->v_npins * sizeof(v->v_pins[0]));
+	}
+	for (unsigned i = 0; i < nevents; i++) {
+		now[0] = events[i].e_when;
+		now[1] = event_order - events[i].e_order;
+		now[2] = (uintptr_t)events[i].e_fn ^ (uintptr_t)events[i].e_arg;
+		fn(now, sizeof(now));
+	}
+	fn(&now_ns, sizeof(now_ns));
+}
+
 /* ---- Which CPU runs ---- */
 
 static void turn_to(struct sim_vcpu *v)
@@ -577,9 +599,10 @@ static struct lwp *back(struct lwp *l)
 	return l;
 }
 
+/* Its pointer is kept nowhere on this stack: state.c would take it for a part of the state. */
 struct lwp *port_switch(struct lwp *from, struct lwp *to)
 {
-	uintptr_t sp = to->l_sp;
+	uintptr_t sp;
 	uint32_t context = xp_context;
 	struct lwp *last;
 
@@ -589,19 +612,20 @@ struct lwp *port_switch(struct lwp *from, struct lwp *to)
 	unpin(to);
 	if (to->l_pinned == from)
 		pin(from);
-	if (sp <= to->l_stack_top - to->l_stack_size || sp > to->l_stack_top)
+	if (to->l_sp <= to->l_stack_top - to->l_stack_size || to->l_sp > to->l_stack_top)
 		sim_failed("port_switch to %s, which cannot be resumed (sp %#lx)", to->l_name,
-		    (unsigned long)sp);
+		    (unsigned long)to->l_sp);
 	if (xp_on) {
-		changes(from, to, sp);
+		changes(from, to, to->l_sp);
 		inv_leaves(from);
 	}
-	to->l_sp = 0;
 	sim_cpu->ci_curlwp = to;
 	sim_trace("runs", "");
 	if (xp_on)
 		xp_race_released((uintptr_t)&from->l_running);
-	xp_context_lwp(sp);
+	xp_context_lwp(to->l_sp);
+	sp = to->l_sp;
+	to->l_sp = 0;
 	last = back(sim_stack_switch(&from->l_sp, sp, &from->l_running, NULL));
 	xp_context = context;
 	return last;
@@ -665,6 +689,7 @@ static uintptr_t new_stack(uintptr_t top, void (*fn)(void))
 void port_lwp_init(struct lwp *l)
 {
 	l->l_sp = new_stack(l->l_stack_top, lwp_main);
+	xp_stack_is(l);
 }
 
 /* ---- Scripts ---- */

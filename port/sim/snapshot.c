@@ -20,6 +20,7 @@
  */
 #include "explore.h"
 
+#include "invariant.h"
 #include "simint.h"
 
 #include <ithaca/lwp.h>
@@ -50,8 +51,8 @@ struct xp_area xp_data, xp_heap;
 static struct stack stacks[STACKS_MAX];
 static struct part parts[PARTS_MAX];
 static unsigned nparts;
-static uint16_t dirty_stacks[STACKS_MAX];
-static unsigned ndirty_stacks;
+uint16_t xp_dirty_stacks[STACKS_MAX];
+unsigned xp_ndirty_stacks;
 static uint32_t stack_run = 1;
 
 static void *need(size_t size)
@@ -80,6 +81,14 @@ static void image_take(char *image, const char *from, size_t size)
 		if (!blank((const uint64_t *)(const void *)(from + at), n))
 			memcpy(image + at, from + at, n);
 	}
+}
+
+/* The linker puts it with the data; or it would not be undone. */
+static void check_kept(void)
+{
+	if ((uintptr_t)__start_inv_kept < (uintptr_t)__data_start ||
+	    (uintptr_t)__stop_inv_kept > (uintptr_t)_end)
+		sim_failed("what the invariants keep is not among the data");
 }
 
 static void area_take(struct xp_area *a, uint64_t base, uint64_t end)
@@ -123,6 +132,12 @@ static void stack_take(uint64_t sp)
 	memcpy(s->s_image, (void *)sp, top - sp);
 }
 
+static void known(struct lwp *l, void *arg)
+{
+	(void)arg;
+	xp_stack_is(l);
+}
+
 static void stack_of(struct lwp *l, void *arg)
 {
 	(void)arg;
@@ -132,7 +147,11 @@ static void stack_of(struct lwp *l, void *arg)
 
 void xp_snapshot_take(void)
 {
+	check_kept();
 	sim_mem_open(STACKS_MAX);
+	sim_in_event = true; /* no points meanwhile */
+	lwp_each(known, NULL);
+	sim_in_event = false;
 	area_take(&xp_data, (uintptr_t)__data_start, (uintptr_t)_end);
 	area_take(&xp_heap, sim_mem_base(), sim_mem_top());
 	sim_state(part_take);
@@ -172,10 +191,10 @@ void xp_dirty_stack(uint64_t addr)
 	uint64_t top;
 	unsigned i = sim_stack_slot(addr, &top);
 
-	if (i >= STACKS_MAX || stacks[i].s_sp == 0 || stacks[i].s_stamp == stack_run)
+	if (i >= STACKS_MAX || stacks[i].s_stamp == stack_run)
 		return;
 	stacks[i].s_stamp = stack_run;
-	dirty_stacks[ndirty_stacks++] = (uint16_t)i;
+	xp_dirty_stacks[xp_ndirty_stacks++] = (uint16_t)i;
 }
 
 static void area_restore(struct xp_area *a)
@@ -196,14 +215,15 @@ void xp_snapshot_restore(void)
 {
 	area_restore(&xp_data);
 	area_restore(&xp_heap);
-	for (unsigned i = 0; i < ndirty_stacks; i++) {
-		const struct stack *s = &stacks[dirty_stacks[i]];
+	for (unsigned i = 0; i < xp_ndirty_stacks; i++) {
+		const struct stack *s = &stacks[xp_dirty_stacks[i]];
 
-		memcpy((void *)s->s_sp, s->s_image, s->s_top - s->s_sp);
+		if (s->s_sp != 0)
+			memcpy((void *)s->s_sp, s->s_image, s->s_top - s->s_sp);
 	}
 	for (unsigned i = 0; i < nparts; i++)
 		memcpy(parts[i].p_at, parts[i].p_image, parts[i].p_size);
-	ndirty_stacks = 0;
+	xp_ndirty_stacks = 0;
 	if (++stack_run == 0) {
 		for (unsigned i = 0; i < STACKS_MAX; i++)
 			stacks[i].s_stamp = 0;

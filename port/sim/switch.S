@@ -10,11 +10,16 @@
  *	void *sim_stack_start(uintptr_t *save, uintptr_t top, void (*fn)(void *), void *arg)
  *		Leave likewise; call fn(arg), which does not return, with the stack that ends at
  *		`top`.
+ *	void xp_turn(enum sim_kind kind, uint64_t addr, bool write, uint32_t pc)
+ *		xp_turn_at(kind, addr, write, pc, sp), with all registers that outlive a call on the
+ *		stack at sp. If the search merges states, what lies beneath, left by others, is
+ *		blanked first: it would get into frames and make like states differ.
  *
  * A stack that was left has the saved registers at its pointer, and the address to go on at as
  * word FRAME_PC of them: sim.c builds the same for a new lwp.
  */
 #if defined(__x86_64__)
+#define BLANKED 1024
 
 	.text
 	.globl sim_stack_switch
@@ -58,9 +63,41 @@ sim_stack_start:
 	ud2
 	.size sim_stack_start, . - sim_stack_start
 
+	.globl xp_turn
+	.type xp_turn, @function
+xp_turn:
+	push %rbp
+	push %rbx
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %rsp, %r8
+	cmpb $0, xp_merges(%rip)
+	jz 1f
+	mov %rdi, %r9
+	mov %rcx, %r10
+	lea -BLANKED(%rsp), %rdi
+	mov $BLANKED / 8, %ecx
+	xor %eax, %eax
+	rep stosq
+	mov %r9, %rdi
+	mov %r10, %rcx
+1:	sub $8, %rsp
+	call xp_turn_at
+	add $8, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbx
+	pop %rbp
+	ret
+	.size xp_turn, . - xp_turn
+
 #elif defined(__aarch64__)
 
-	.macro save_frame
+	.macro save_registers
 	stp x29, x30, [sp, #-160]!
 	stp x19, x20, [sp, #16]
 	stp x21, x22, [sp, #32]
@@ -71,6 +108,21 @@ sim_stack_start:
 	stp d10, d11, [sp, #112]
 	stp d12, d13, [sp, #128]
 	stp d14, d15, [sp, #144]
+	.endm
+	.macro load_registers
+	ldp x19, x20, [sp, #16]
+	ldp x21, x22, [sp, #32]
+	ldp x23, x24, [sp, #48]
+	ldp x25, x26, [sp, #64]
+	ldp x27, x28, [sp, #80]
+	ldp d8, d9, [sp, #96]
+	ldp d10, d11, [sp, #112]
+	ldp d12, d13, [sp, #128]
+	ldp d14, d15, [sp, #144]
+	ldp x29, x30, [sp], #160
+	.endm
+	.macro save_frame
+	save_registers
 	mov x9, sp
 	str x9, [x0]
 	.endm
@@ -83,16 +135,7 @@ sim_stack_switch:
 	mov sp, x1
 	cbz x2, 1f
 	stlrb wzr, [x2]
-1:	ldp x19, x20, [sp, #16]
-	ldp x21, x22, [sp, #32]
-	ldp x23, x24, [sp, #48]
-	ldp x25, x26, [sp, #64]
-	ldp x27, x28, [sp, #80]
-	ldp d8, d9, [sp, #96]
-	ldp d10, d11, [sp, #112]
-	ldp d12, d13, [sp, #128]
-	ldp d14, d15, [sp, #144]
-	ldp x29, x30, [sp], #160
+1:	load_registers
 	mov x0, x3
 	ret
 	.size sim_stack_switch, . - sim_stack_switch
@@ -108,6 +151,16 @@ sim_stack_start:
 	blr x2
 	brk #0
 	.size sim_stack_start, . - sim_stack_start
+
+	.globl xp_turn
+	.type xp_turn, %function
+xp_turn:
+	save_registers
+	mov x4, sp
+	bl xp_turn_at
+	load_registers
+	ret
+	.size xp_turn, . - xp_turn
 
 #else
 #error "the simulated machine runs on x86-64 and AArch64 hosts"

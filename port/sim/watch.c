@@ -65,10 +65,10 @@ struct timer {
 };
 
 bool watch_on;
-static struct job jobs[JOBS_MAX];
+INV_KEPT static struct job jobs[JOBS_MAX];
 static runstate_t busy = RUN_BUSY; /* of one that is being established */
-static unsigned njobs, nowed;
-static struct timer timers[TIMERS_MAX];
+INV_KEPT static unsigned njobs, nowed;
+INV_KEPT static struct timer timers[TIMERS_MAX];
 
 #define REAL(type, name, ...)                                                                      \
 	type __real_##name(__VA_ARGS__);                                                           \
@@ -546,7 +546,7 @@ void __wrap_lwp_reap(struct lwp *l)
 	__real_lwp_reap(l);
 }
 
-static unsigned resizing;
+INV_KEPT static unsigned resizing;
 
 REAL(int, ithread_resize, unsigned);
 int __wrap_ithread_resize(unsigned n)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The exhaustive search of the simulator finds every trace.
+The exhaustive search of the simulator finds every trace, and every state.
 
 Ground truth is the search that spares itself nothing. The programs are those of
 tests/scenario/generated.c: even numbers have two or three CPUs (every fourth a mutex), odd ones an
-interrupt besides. What is compared is the number of traces and the sum of their hashes.
+interrupt besides. What is compared of those that go by traces is the number of traces and the sum
+of their hashes; of the one that merges states, which does not see every trace, the same of the
+ends: of what the runs leave in memory.
 """
 import os
 import re
@@ -23,19 +25,36 @@ def built():
 
 
 executions = [0]  # of the last search
+ends = ['']  # and how many ends, and which
 
 
-def search(scenario, *options, status=0):
-    """What it says in the end: the number of traces, and which they are."""
+def searches(scenario, *options, status=0):
+    """What it says in the end, after the number of executions."""
     done = subprocess.run([SIM, scenario, '--strategy', 'exhaustive', *map(str, options)], cwd=ROOT,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                           timeout=600)
     assert done.returncode == status, done.stdout + done.stderr
-    found = re.search(r'(\d+) executions.* (\d+) distinct traces, exhausted: every trace.*; '
-                      r'\d+ states, set (\w+)', done.stderr.splitlines()[-1])
-    assert found, done.stderr
+    said = done.stderr.splitlines()[-1]
+    found = re.search(r'(\d+) executions.*, (\d+ ends \w+)$', said)
+    assert found and 'exhausted: every' in said, done.stderr
     executions[0] = int(found.group(1))
-    return int(found.group(2)), found.group(3)
+    ends[0] = found.group(2)
+    return said
+
+
+def search(scenario, *options):
+    """By traces: their number, and which they are."""
+    if '--reduction' not in options:
+        options += ('--reduction', 'shared')
+    found = re.search(r' (\d+) distinct traces, exhausted: every trace.*; \d+ states, set (\w+),',
+                      searches(scenario, *options))
+    return int(found.group(1)), found.group(2)
+
+
+def merged(scenario, *options):
+    """By states: the ends."""
+    assert 'exhausted: every state' in searches(scenario, *options)
+    return ends[0]
 
 
 @pytest.mark.parametrize('program', [0, 1, 2, 5, 10, 14])
@@ -46,6 +65,7 @@ def test_brute(program):
     assert truth == search('generated', '--reduction', 'states', *options)
     assert truth == search('generated', *options)
     assert truth[0] >= 3
+    assert ends[0] == merged('generated', *options)
 
 
 @pytest.mark.parametrize('program', [4, 6, 8, 12, 14])
@@ -62,11 +82,12 @@ def test_brute_two(program):
     assert executions[0] * 5 < every
     assert truth == search('generated', *options)
     assert executions[0] * 20 < every
+    assert ends[0] == merged('generated', *options)
 
 
 def test_forgets():
     """With room for few states it says so, takes longer, and finds the same."""
-    options = ('--program', 10, '--bound', 2)
+    options = ('--program', 10, '--bound', 2, '--reduction', 'shared')
     truth, quick = search('generated', *options), executions[0]
     command = [SIM, 'generated', '--strategy', 'exhaustive', '--remember', '1000']
     said = subprocess.run([*command, *map(str, options)], cwd=ROOT, stderr=subprocess.PIPE,
@@ -92,26 +113,62 @@ def test_without_bound(program):
     assert traces == sorted(traces) and traces[-1] <= every
 
 
-@pytest.mark.parametrize('scenario', ['words_three', 'words_irq', 'mutex_two', 'mutex_lend',
-                                      'handler_waits', 'soft_goes', 'spl_raised', 'level_bare'])
+CORE = ['words_three', 'words_irq', 'mutex_two', 'mutex_lend', 'handler_waits', 'soft_goes',
+        'spl_raised', 'level_bare']
+
+
+@pytest.mark.parametrize('scenario', CORE)
 def test_core(scenario):
-    """Scenarios of the core: random runs find no trace that the search has not."""
+    """Scenarios of the core: random runs find no trace, and no end, that the search has not."""
     search(scenario, '--bound', 100, '--cross', 3000)
+    by_traces = ends[0]
+    assert merged(scenario, '--bound', 100, '--cross', 3000) == by_traces
 
 
-@pytest.mark.parametrize('scenario', [
-    'callout', 'condvar', 'continue', 'disestablish', 'edge', 'handoff', 'hwi', 'join', 'level',
-    'level_away', 'limit', 'message', 'mutex', 'mutex_two', 'rwlock', 'rwlock_two', 'setpri',
-    'shared', 'sleepq', 'soft_goes', 'softint', 'spin', 'spl', 'starved', 'work'])
+@pytest.mark.parametrize('scenario', ['level_bare', 'spl_raised'])
+def test_core_brute(scenario):
+    """And what is left by every choice at every point, as long as that can be gone through."""
+    searches(scenario, '--reduction', 'brute', '--bound', 0)
+    assert ends[0] == merged(scenario, '--bound', 0)
+
+
+# What takes longer by traces is compared for fewer preemptions.
+PRIMS = {'callout': 3, 'condvar': 3, 'continue': 2, 'disestablish': 3, 'edge': 3, 'handoff': 3,
+         'hwi': 3, 'join': 3, 'level': 3, 'level_away': 3, 'limit': 3, 'message': 1, 'mutex': 3,
+         'mutex_two': 3, 'rwlock': 3, 'rwlock_two': 2, 'setpri': 3, 'shared': 3, 'sleepq': 3,
+         'soft_goes': 2, 'softint': 3, 'spin': 3, 'spl': 3, 'starved': 1, 'work': 2}
+
+
+@pytest.mark.parametrize('scenario', PRIMS)
 def test_primitive(scenario):
-    """Each primitive with one interrupt, every trace of up to three preemptions."""
-    assert search('prim_' + scenario, '--bound', 3)[0] >= 6
+    """
+    Each primitive with one interrupt, every state of up to three preemptions. And up to as many as
+    that takes seconds only, all traces leave the same.
+    """
+    scenario, bound = 'prim_' + scenario, PRIMS[scenario]
+    assert search(scenario, '--bound', bound)[0] >= 6
+    by_traces = ends[0]
+    assert merged(scenario, '--bound', bound) == by_traces
+    if bound < 3:
+        merged(scenario, '--bound', 3)
 
 
 def test_primitive_long():
-    """Those that take long for three, with one or two. tools/scenarios --prims has all of it."""
-    assert search('prim_turnstile', '--bound', 1)[0] >= 6
-    assert search('prim_migrate', '--bound', 2)[0] >= 6
+    """Those that take long for three: with fewer. tools/scenarios --prims has all of it."""
+    merged('prim_turnstile', '--bound', 1)
+    merged('prim_migrate', '--bound', 2)
+    merged('mutex_irq', '--bound', 2)
+
+
+@pytest.mark.parametrize('scenario,what', [
+    ('race_plain', 'data race'), ('race_merged', 'data race'),
+    ('round_for_ever', 'livelock (comes to the same state again and again)')])
+def test_merged_fails(scenario, what):
+    """What leaves the same memory is not the same, if one of the two races; and a circle no end."""
+    done = subprocess.run([SIM, scenario, '--strategy', 'exhaustive', '--warm-up', '0',
+                           '--no-shrink'], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False,
+                          timeout=600)
+    assert done.returncode == 0 and what in done.stdout, done.stdout
 
 
 def test_words_three():

@@ -5,7 +5,9 @@
  *
  * Distinct traces are counted by their fingerprints. Those of the exhaustive search are exact, and
  * their sum tells one set of them from another: tests/system/test_search.py compares searches so.
- * cross() holds such a set against random runs, which know nothing of how the search spares itself.
+ * A search that merges states (xp_merges) sees some of the traces only, but every state: it is told
+ * by its ends, the distinct memories that runs leave, and is compared with others by these. cross()
+ * holds such a set against random runs, which know nothing of how the search spares itself.
  *
  * Host context. Next: port/sim/search.c.
  */
@@ -19,9 +21,9 @@
 
 #define TRACES (1u << 20)
 #define TRACES_MAX (TRACES / 4 * 3)
-#define WARM_UP 500u
 
-static uint64_t *traces; /* fingerprints; when it is three quarters full it takes no more */
+/* Sets of hashes; one that is three quarters full takes no more. */
+static uint64_t *traces, *ends;
 static volatile sig_atomic_t stop;
 
 double seconds(void)
@@ -41,53 +43,58 @@ static void on_stop(int sig)
 /* ---- Traces ---- */
 
 /* Where it is, or would be. */
-static uint64_t *trace_at(uint64_t f)
+static uint64_t *place_of(uint64_t *set, uint64_t f)
 {
 	uint64_t i = f >> 44;
 
-	while (traces[i] != 0 && traces[i] != (f | 1))
+	while (set[i] != 0 && set[i] != (f | 1))
 		i = (i + 1) % TRACES;
-	return &traces[i];
+	return &set[i];
 }
 
-static void count_trace(uint64_t f)
+static void count(uint64_t *set, uint64_t f, uint64_t *n, uint64_t *sum)
 {
 	uint64_t *at;
 
-	if (cov.traces > TRACES_MAX)
+	if (*n > TRACES_MAX)
 		return;
-	at = trace_at(f);
+	at = place_of(set, f);
 	if (*at != 0)
 		return;
 	*at = f | 1;
-	cov.traces++;
-	cov.sum += f | 1;
+	++*n;
+	*sum += f | 1;
 }
 
 /* What was learnt of what is shared changes what a trace is: count anew, and search anew. */
 static void forget_traces(void)
 {
 	memset(traces, 0, TRACES * sizeof(*traces));
-	cov.traces = cov.sum = cov.cut = 0;
+	memset(ends, 0, TRACES * sizeof(*ends));
+	cov.traces = cov.sum = cov.ends = cov.ends_sum = cov.cut = 0;
 }
 
 /* ---- What was covered ---- */
 
 static void exhausted(char *out, size_t size)
 {
+	char up_to[40] = "", set[40] = "";
+
 	*out = '\0';
 	if (xp_config.strategy != &xp_exhaustive)
 		return;
-	if (!xp_exhausted)
+	if (!xp_exhausted) {
 		snprintf(out, size, ", %llu states so far", (unsigned long long)xp_states);
-	else if (xp_config.bound > XP_BOUND_MAX)
-		snprintf(out, size, ", exhausted: every trace; %llu states, set %016llx",
-		    (unsigned long long)xp_states, (unsigned long long)cov.sum);
-	else
-		snprintf(out, size,
-		    ", exhausted: every trace of up to %d preemption%s; %llu states, set %016llx",
-		    xp_config.bound, xp_config.bound == 1 ? "" : "s", (unsigned long long)xp_states,
-		    (unsigned long long)cov.sum);
+		return;
+	}
+	if (xp_config.bound <= XP_BOUND_MAX)
+		snprintf(up_to, sizeof(up_to), " of up to %d preemption%s", xp_config.bound,
+		    xp_config.bound == 1 ? "" : "s");
+	if (!xp_merges)
+		snprintf(set, sizeof(set), ", set %016llx", (unsigned long long)cov.sum);
+	snprintf(out, size, ", exhausted: every %s%s; %llu states%s, %llu ends %016llx",
+	    xp_merges ? "state" : "trace", up_to, (unsigned long long)xp_states, set,
+	    (unsigned long long)cov.ends, (unsigned long long)cov.ends_sum);
 }
 
 /* What has overflowed is said when it does, and again in the end. */
@@ -107,7 +114,7 @@ static void say_full(bool end)
 static void progress(bool end)
 {
 	double t = seconds() - cov.began;
-	char more[160];
+	char more[200];
 
 	exhausted(more, sizeof(more));
 	fprintf(stderr,
@@ -142,7 +149,7 @@ static enum xp_result warm_up(uint64_t *seed)
 	enum xp_result r = XP_OK;
 
 	xp_config.strategy = &xp_random;
-	for (uint64_t n = 1; r == XP_OK && n <= WARM_UP; n++) {
+	for (uint64_t n = 1; r == XP_OK && n <= opt.warm_up; n++) {
 		*seed = n;
 		r = xp_run(n);
 	}
@@ -179,7 +186,9 @@ static enum xp_result runs(uint64_t *seed)
 			forget_traces();
 		cov.cut += r == XP_PRUNED;
 		if (r == XP_OK)
-			count_trace(xp_fingerprint);
+			count(traces, xp_fingerprint, &cov.traces, &cov.sum);
+		if (r == XP_OK && xp_config.exact)
+			count(ends, xp_end, &cov.ends, &cov.ends_sum);
 	}
 	return r;
 }
@@ -191,7 +200,8 @@ enum xp_result campaign(uint64_t *seed)
 	signal(SIGINT, on_stop);
 	signal(SIGTERM, on_stop);
 	traces = calloc(TRACES, sizeof(*traces));
-	if (traces == NULL) {
+	ends = calloc(TRACES, sizeof(*ends));
+	if (traces == NULL || ends == NULL) {
 		fprintf(stderr, "sim: no memory to count traces\n");
 		exit(2);
 	}
@@ -210,26 +220,39 @@ enum xp_result campaign(uint64_t *seed)
 	return r == XP_FAILED ? XP_FAILED : XP_OK;
 }
 
+/* Has the search not seen how this run went, or what it left? */
+static const char *unknown(enum xp_result r, bool merged)
+{
+	if (r != XP_OK)
+		return xp_message();
+	if (xp_learnt)
+		return "shares what the search has not seen shared";
+	if (!merged && *place_of(traces, xp_fingerprint) == 0)
+		return "a trace that the search has not found";
+	if (*place_of(ends, xp_end) == 0)
+		return "an end that the search has not found";
+	return NULL;
+}
+
 bool cross(void)
 {
-	if (!xp_exhausted || cov.traces > TRACES_MAX) {
+	bool merged = xp_merges;
+	const char *what;
+
+	if (!xp_exhausted || cov.ends > TRACES_MAX || (!merged && cov.traces > TRACES_MAX)) {
 		printf("%s: not exhausted, or too many traces to compare\n", scenario->name);
 		return false;
 	}
 	xp_config.strategy = &xp_random;
 	for (uint64_t n = 1; n <= opt.cross && !stop; n++) {
-		enum xp_result r = xp_run(WARM_UP + n);
-
-		if (r == XP_OK && !xp_learnt && *trace_at(xp_fingerprint) != 0)
+		what = unknown(xp_run(opt.warm_up + n), merged);
+		if (what == NULL)
 			continue;
 		printf("%s: random seed %llu: %s\n", scenario->name,
-		    (unsigned long long)(WARM_UP + n),
-		    r != XP_OK      ? xp_message()
-			: xp_learnt ? "shares what the search has not seen shared"
-				    : "a trace that the search has not found");
+		    (unsigned long long)(opt.warm_up + n), what);
 		return false;
 	}
-	printf("%s: %u random executions, no trace that the search has not found\n", scenario->name,
-	    opt.cross);
+	printf("%s: %u random executions, no %s that the search has not found\n", scenario->name,
+	    opt.cross, merged ? "end" : "trace");
 	return true;
 }

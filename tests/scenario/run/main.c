@@ -138,8 +138,8 @@ static void usage(void)
 	fprintf(stderr,
 	    "usage: ./ithaca sim SCENARIO [--strategy random|pct|exhaustive]\n"
 	    "         [--memory sc|tso|c11] [--seed N] [--runs N] [--seconds S]\n"
-	    "         [--depth D] [--bound B] [--reduction brute|states|shared]\n"
-	    "         [--remember N] [--cross N] [--program N] [--shard I/N]\n"
+	    "         [--depth D] [--bound B] [--reduction NAME]\n"
+	    "         [--remember N] [--warm-up N] [--cross N] [--program N] [--shard I/N]\n"
 	    "         [--timeline FILE] [--gdb] [--no-races] [--no-shrink]\n"
 	    "         [--json FILE] [--replay FILE] [--quiet]\n"
 	    "       ./ithaca sim --list\n"
@@ -189,12 +189,12 @@ static const struct xp_strategy *strategy_of(const char *text)
 
 static enum xp_reduction reduction_of(const char *text)
 {
-	static const char *const name[] = {"brute", "states", "shared"};
+	static const char *const name[] = {"brute", "states", "shared", "merged"};
 
-	for (unsigned r = XP_BRUTE; r <= XP_SHARED; r++)
+	for (unsigned r = XP_BRUTE; r <= XP_MERGED; r++)
 		if (strcmp(text, name[r]) == 0)
 			return (enum xp_reduction)r;
-	fprintf(stderr, "sim: --reduction %s: must be brute, states or shared\n", text);
+	fprintf(stderr, "sim: --reduction %s: must be brute, states, shared or merged\n", text);
 	exit(2);
 }
 
@@ -218,6 +218,7 @@ static const struct option longs[] = {
     {"reduction", required_argument, NULL, 'e'},
     {"remember", required_argument, NULL, 'M'},
     {"cross", required_argument, NULL, 'c'},
+    {"warm-up", required_argument, NULL, 'w'},
     {"program", required_argument, NULL, 'p'},
     {"shard", required_argument, NULL, 'h'},
     {"timeline", required_argument, NULL, 'l'},
@@ -293,6 +294,9 @@ static void option(int c)
 	case 'c':
 		opt.cross = (unsigned)number("cross", optarg, 1000000000);
 		break;
+	case 'w':
+		opt.warm_up = (unsigned)number("warm-up", optarg, 1000000000);
+		break;
 	case 'p':
 		opt.program = (unsigned)number("program", optarg, 1000000);
 		break;
@@ -363,7 +367,8 @@ int main(int argc, char **argv)
 	uint64_t seed = 0;
 	int c;
 
-	xp_config.reduction = XP_SHARED;
+	xp_config.reduction = XP_MERGED;
+	opt.warm_up = WARM_UP;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		option(c);
 	if (opt.list) {

@@ -48,15 +48,16 @@ void results_write(enum xp_result r, uint64_t seed)
 	n = snprintf(line, sizeof(line),
 	    "{\"scenario\":\"%s\",\"strategy\":\"%s\",\"memory\":\"%s\",\"seed\":%llu,"
 	    "\"shard\":%u,\"shards\":%u,\"executions\":%llu,\"points\":%llu,\"traces\":%llu,"
-	    "\"states\":%llu,"
+	    "\"states\":%llu,\"ends\":%llu,"
 	    "\"seconds\":%.3f,\"exhausted\":%s,\"must_fail\":%s,\"failed\":%s,"
 	    "\"failed_seed\":%llu,\"message\":\"%s\"}\n",
 	    scenario->name, opt.strategy, memory_name(xp_config.memory),
 	    (unsigned long long)opt.seed, opt.shard, opt.nshards, (unsigned long long)cov.runs,
 	    (unsigned long long)cov.points, (unsigned long long)cov.traces,
-	    (unsigned long long)xp_states, cov.took, xp_exhausted ? "true" : "false",
-	    scenario->fails != NULL ? "true" : "false", r == XP_FAILED ? "true" : "false",
-	    (unsigned long long)(r == XP_FAILED ? seed : 0), what);
+	    (unsigned long long)xp_states, (unsigned long long)cov.ends, cov.took,
+	    xp_exhausted ? "true" : "false", scenario->fails != NULL ? "true" : "false",
+	    r == XP_FAILED ? "true" : "false", (unsigned long long)(r == XP_FAILED ? seed : 0),
+	    what);
 	fd = strcmp(opt.json, "-") == 0 ? STDOUT_FILENO
 					: open(opt.json, O_WRONLY | O_CREAT | O_APPEND, 0666);
 	if (fd < 0 || write(fd, line, (size_t)n) != n) {

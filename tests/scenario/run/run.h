@@ -8,10 +8,12 @@
 #include "../../../port/sim/explore.h"
 #include "../scenario.h"
 
+#define WARM_UP 500u /* random runs before a search, unless it is told */
+
 struct options {
 	uint64_t seed, runs;
 	double seconds;
-	unsigned depth, shard, nshards, program, cross;
+	unsigned depth, shard, nshards, program, cross, warm_up;
 	int bound;
 	const char *timeline, *strategy, *json, *replay;
 	bool seeded, bounded, gdb, list, bench, no_races, no_shrink, quiet, plain;
@@ -20,8 +22,9 @@ struct options {
 /* What a campaign has covered. */
 struct coverage {
 	uint64_t runs, traces, points;
-	uint64_t cut; /* runs that came to a state that was there before */
-	uint64_t sum; /* of the traces: what a set of them is told by */
+	uint64_t cut;            /* runs that came to a state that was there before */
+	uint64_t sum;            /* of the traces: what a set of them is told by */
+	uint64_t ends, ends_sum; /* likewise what memory was left in the end */
 	double began, took;
 	char message[320]; /* of the run that failed */
 };
