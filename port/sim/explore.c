@@ -33,7 +33,7 @@
 #define JUMPS_MAX 200u
 
 struct xp_config xp_config;
-bool xp_on, xp_looking, xp_merges;
+bool xp_on, xp_looking, xp_merges, xp_entries = true;
 uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_end, xp_steps_all;
 struct xp_choice xp_log[XP_LOG_MAX], xp_script[XP_LOG_MAX];
 unsigned xp_nlog, xp_nscript;
@@ -138,6 +138,7 @@ static void to_host(enum xp_result r)
 
 	result = r;
 	xp_on = xp_quick = xp_quick_sc = false;
+	xp_entries = true;
 	xp_passes_anew();
 	if (!in_host)
 		sim_stack_switch(&gone, sim_host_sp, NULL, NULL);
@@ -637,6 +638,7 @@ enum xp_result xp_run(uint64_t seed)
 	xp_ask_now();
 	message[0] = '\0';
 	xp_on = in_host = true;
+	xp_entries = xp_merges;
 	schedule();
 	in_host = true;
 	xp_steps_all += xp_steps;

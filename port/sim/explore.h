@@ -129,6 +129,7 @@ extern bool xp_on; /* a run is on */
 extern uint64_t xp_steps, xp_ask_at, xp_fingerprint, xp_steps_all;
 extern uint64_t xp_end; /* hash of the memory that a run leaves, if traces are exact */
 extern bool xp_merges;  /* this search goes by states, not by traces (state.c) */
+extern bool xp_entries; /* where functions begin is looked at: no run is on, or xp_merges */
 extern struct xp_choice xp_log[XP_LOG_MAX];
 extern unsigned xp_nlog;
 
