@@ -49,7 +49,7 @@ static inline void xp_dirty(uint64_t addr, size_t size)
 		xp_dirty_many(addr, size);
 }
 
-/* state.c: hash of the machine; of the memory that is left in the end. l has a stack from now on. */
+/* state.c: hash of the machine; of the memory that is left in the end. l has a stack from now. */
 struct lwp;
 uint64_t xp_machine_state(void);
 uint64_t xp_end_state(void);
