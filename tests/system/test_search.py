@@ -134,9 +134,9 @@ def test_core_brute(scenario):
 
 # What takes longer by traces is compared for fewer preemptions.
 PRIMS = {'callout': 3, 'condvar': 3, 'continue': 2, 'disestablish': 3, 'edge': 3, 'handoff': 3,
-         'hwi': 3, 'join': 3, 'level': 3, 'level_away': 3, 'limit': 3, 'message': 1, 'mutex': 3,
-         'mutex_two': 3, 'rwlock': 3, 'rwlock_two': 2, 'setpri': 3, 'shared': 3, 'sleepq': 3,
-         'soft_goes': 2, 'softint': 3, 'spin': 3, 'spl': 3, 'starved': 1, 'work': 2}
+         'hwi': 3, 'join': 3, 'level': 3, 'level_away': 3, 'limit': 3, 'message': 1, 'migrate': 1,
+         'mutex': 3, 'mutex_two': 3, 'rwlock': 3, 'rwlock_two': 2, 'setpri': 3, 'shared': 3,
+         'sleepq': 3, 'soft_goes': 2, 'softint': 3, 'spin': 3, 'spl': 3, 'starved': 1, 'work': 2}
 
 
 @pytest.mark.parametrize('scenario', PRIMS)
@@ -156,7 +156,6 @@ def test_primitive(scenario):
 def test_primitive_long():
     """Those that take long for three: with fewer. tools/scenarios --prims has all of it."""
     merged('prim_turnstile', '--bound', 1)
-    merged('prim_migrate', '--bound', 2)
     merged('mutex_irq', '--bound', 2)
 
 
