@@ -436,7 +436,10 @@ void x86_clock_vector(void)
 	struct x86_cpu *xc = x86_cpu(curcpu());
 	uint64_t deadline = xc->xc_clock_deadline;
 
-	port_intr_eoi();
+	if (!ITHACA_CHECKED || !x86_lapic_loses(xc))
+		port_intr_eoi();
+	if (unlikely(atomic_load_explicit(&xc->xc_unstuck, memory_order_relaxed) != 0))
+		x86_lapic_tell(xc);
 	if (deadline == UINT64_MAX)
 		return;
 	if (port_counter() < deadline) {

@@ -309,6 +309,8 @@ void x86_trap(struct trapframe *tf)
 	/* Pairs with the store in port_probe(). */
 	if (tf->vector == VEC_NMI &&
 	    atomic_exchange_explicit(&xc->xc_probed, false, memory_order_relaxed)) {
+		if ((tf->rflags & RFLAGS_IF) != 0)
+			x86_lapic_unstick(xc);
 		atomic_fetch_add_explicit(&xc->xc_answers, 1, memory_order_relaxed);
 		return;
 	}

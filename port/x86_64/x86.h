@@ -52,9 +52,10 @@ struct x86_cpu {
 	int16_t xc_isr, xc_irr;                  /* (i) in service, requested; set before it */
 	_Atomic bool xc_probed;                  /* (~) an NMI of port_probe() is on its way */
 	_Atomic uint64_t xc_answers;             /* (~) own CPU counts: those it has taken */
-	_Atomic unsigned xc_start;               /* (~) smp.c: START_* */
-	uint64_t xc_gdt[5];                      /* (a) null, code, data, TSS (two) */
-	struct x86_tss xc_tss;                   /* (a) */
+	_Atomic int xc_unstuck;    /* (~) lapic.c: a vector that had to be ended, or 0 */
+	_Atomic unsigned xc_start; /* (~) smp.c: START_* */
+	uint64_t xc_gdt[5];        /* (a) null, code, data, TSS (two) */
+	struct x86_tss xc_tss;     /* (a) */
 	_Alignas(16) uint8_t xc_ist[X86_IST_COUNT][X86_IST_SIZE]; /* own CPU */
 };
 
@@ -137,17 +138,17 @@ void x86_lapic_startup_ipi(uint32_t apicid, uint8_t page); /* begins at page << 
 void x86_lapic_nmi(uint32_t apicid);
 uint32_t x86_lapic_id(void); /* of this CPU */
 
-/* x86_lapic_irr - is that vector requested on this CPU? */
-bool x86_lapic_irr(unsigned vector);
-/* x86_lapic_isr, x86_lapic_irr_top - the highest in service (requested) on this CPU, or -1. */
-int x86_lapic_isr(void);
-int x86_lapic_irr_top(void);
+bool x86_lapic_irr(unsigned vector); /* is it requested on this CPU? */
+int x86_lapic_isr(void);             /* the highest in service on this CPU, or -1 */
+int x86_lapic_irr_top(void);         /* the highest requested on this CPU, or -1 */
+/* EOIs that are lost, see lapic.c. The first in an NMI, the others in the clock interrupt. */
+void x86_lapic_unstick(struct x86_cpu *xc);
+void x86_lapic_tell(struct x86_cpu *xc);
+bool x86_lapic_loses(const struct x86_cpu *xc);
 
-/* x86_lapic_send - an interrupt with that vector for `ci`. Any context. */
-void x86_lapic_send(struct cpu *ci, uint8_t vector);
+void x86_lapic_send(struct cpu *ci, uint8_t vector); /* an interrupt for `ci`. Any context. */
 
-/* x86_lapic_read, x86_lapic_write - a register of this CPU's controller, by number. */
-uint32_t x86_lapic_read(unsigned reg);
+uint32_t x86_lapic_read(unsigned reg); /* a register of this CPU's controller, by number */
 void x86_lapic_write(unsigned reg, uint32_t value);
 
 #define X86_LAPIC_LVT_TIMER 0x32

@@ -81,6 +81,17 @@ def test_rate_and_settings(boot):
     assert m.poweroff() == 0
 
 
+@pytest.mark.parametrize('cpu', (0, 2))
+def test_an_eoi_that_is_lost_is_made_up_for(boot, mode, cpu):
+    """Who would take no interrupts for good is asked by the heartbeat's NMI, and goes on."""
+    m = boot(cpus=3, mode=mode, append=f'lose-eoi={cpu}')
+    m.ok('sleep 2')
+    assert len(re.findall(r'lapic \d+: vector 0x[0-9a-f]+ was in service with interrupts on: '
+                          r'its EOI was lost', m.transcript())) == 1
+    assert m.sysctl('kern.heartbeat.reports') == 0
+    assert m.poweroff() == 0
+
+
 def test_one_cpu_has_nobody_to_watch_it(boot):
     m = boot(cpus=1)
     assert 'alone' in m.error('hang cpu 0')
