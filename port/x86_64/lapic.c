@@ -225,9 +225,9 @@ void x86_error_vector(void)
 
 /*
  * What is in service keeps out every vector of its class and below. If its EOI is lost, that is for
- * good: no clock, no IPI, no device. It was seen in QEMU 10.0, on a CPU whose clock interrupt came
- * while another gave PCI its windows: the handler's next access to the controller, which armed the
- * timer, had arrived, the EOI before it had not.
+ * good: no clock, no IPI, no device. It was seen in QEMU 10.0, about once in a thousand boots, in
+ * the first half second: the handler's next access to the controller, which armed the timer, had
+ * arrived, the EOI before it had not. Why is not known; PCI is given its windows at that time.
  *
  * The heartbeat asks a CPU that takes no interrupts by an NMI. One that comes with interrupts on
  * comes when nothing can be in service (see above), so what is can be ended then.
