@@ -253,13 +253,15 @@ void x86_lapic_tell(struct x86_cpu *xc)
 		    xc->xc_apicid, (unsigned)vector);
 }
 
-static int lapic_lose = -1; /* the CPU of which a clock interrupt loses its EOI; set at start */
+/* (~) relaxed: the CPU of which a clock interrupt is to lose its EOI, until it has; -1: none. */
+static _Atomic int lapic_lose = -1;
 
 bool x86_lapic_loses(const struct x86_cpu *xc)
 {
-	if ((int)xc->xc_cpu.ci_index != lapic_lose || port_counter_ns() < LOSE_AFTER_NS)
+	if ((int)xc->xc_cpu.ci_index != atomic_load_explicit(&lapic_lose, memory_order_relaxed) ||
+	    port_counter_ns() < LOSE_AFTER_NS)
 		return false;
-	lapic_lose = -1;
+	atomic_store_explicit(&lapic_lose, -1, memory_order_relaxed);
 	return true;
 }
 
@@ -272,7 +274,7 @@ static void lapic_lose_init(void)
 	if (value[0] < '0' || value[0] > '9' || value[1] != '\0')
 		kprintf("lose-eoi=%s: must be a CPU, 0 to 9; none loses any\n", value);
 	else
-		lapic_lose = value[0] - '0';
+		atomic_store_explicit(&lapic_lose, value[0] - '0', memory_order_relaxed);
 }
 
 /* ---- Start ---- */
