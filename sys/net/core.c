@@ -31,6 +31,7 @@
  * Read next: card.c, then timers.c, glue.c; net.h for commands.
  */
 #include "core.h"
+#include "loop.h"
 
 #include "dev/nic_turn.h"
 #include <ithaca/clock.h>
@@ -138,34 +139,6 @@ bool net_locked(void)
 
 /* ---- To itself ---- */
 
-static struct netif *loop_pending(void)
-{
-	struct netif *netif;
-
-	NETIF_FOREACH(netif)
-	if (netif->loop_first != NULL)
-		return netif;
-	return NULL;
-}
-
-/* loop_take - the first packet off the interface's queue, of which packets are one list: the last
- * pbuf of each is the one that is as long as what is left. */
-static struct pbuf *loop_take(struct netif *netif)
-{
-	struct pbuf *first = netif->loop_first, *last = first;
-	u16_t n = 1;
-
-	for (; last->len != last->tot_len; n++)
-		last = last->next;
-	netif->loop_first = last->next;
-	if (last->next == NULL)
-		netif->loop_last = NULL;
-	last->next = NULL;
-	netif->loop_cnt_current = (u16_t)(netif->loop_cnt_current - n);
-	first->if_idx = netif_get_index(netif);
-	return first;
-}
-
 static void loop_main(void *arg)
 {
 	struct netif *netif;
@@ -174,14 +147,13 @@ static void loop_main(void *arg)
 	(void)arg;
 	net_enter();
 	for (;;) {
-		for (unsigned n = 0; n < LOOP_BUDGET && (netif = loop_pending()) != NULL; n++) {
-			p = loop_take(netif);
+		for (unsigned n = 0; n < LOOP_BUDGET && (p = net_loop_take(&netif)) != NULL; n++) {
 			loop_packets++;
 			net_capture(netif, p, NET_WAY_SELF);
 			if (ip_input(p, netif) != ERR_OK)
 				pbuf_free(p);
 		}
-		if (loop_pending() == NULL) {
+		if (!net_loop_pending()) {
 			(void)net_wait(&loop_cv, SLEEP_FOREVER);
 		} else {
 			net_exit();
@@ -209,7 +181,7 @@ static bool loop_kick(void)
 {
 	bool make = !loop_made;
 
-	if (loop_pending() == NULL)
+	if (!net_loop_pending())
 		return false;
 	loop_made = true;
 	net_wake(&loop_cv);

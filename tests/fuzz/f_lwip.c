@@ -23,6 +23,7 @@
 #include "arena.h"
 #include "fuzz.h"
 
+#include "../../sys/net/loop.h"
 #include "lwip/lwipopts.h"
 
 #include <ithaca/print.h>
@@ -392,36 +393,15 @@ static void machine_make(void)
 	hosts_make();
 }
 
-static struct netif *loop_pending(void)
-{
-	struct netif *netif;
-
-	NETIF_FOREACH(netif)
-	if (netif->loop_first != NULL)
-		return netif;
-	return NULL;
-}
-
 /* Packets from us to us, as core.c takes them; some, as each may be answered by another. */
 static void loop_some(void)
 {
 	struct netif *netif;
+	struct pbuf *p;
 
-	for (unsigned n = 0; n < LOOP_BUDGET && (netif = loop_pending()) != NULL; n++) {
-		struct pbuf *p = netif->loop_first, *last = p;
-		u16_t count = 1;
-
-		for (; last->len != last->tot_len; count++)
-			last = last->next;
-		netif->loop_first = last->next;
-		if (last->next == NULL)
-			netif->loop_last = NULL;
-		last->next = NULL;
-		netif->loop_cnt_current = (u16_t)(netif->loop_cnt_current - count);
-		p->if_idx = netif_get_index(netif);
+	for (unsigned n = 0; n < LOOP_BUDGET && (p = net_loop_take(&netif)) != NULL; n++)
 		if (ip_input(p, netif) != ERR_OK)
 			pbuf_free(p);
-	}
 }
 
 static void time_passes(void)
@@ -438,6 +418,8 @@ static void time_passes(void)
 /* All that the machine has goes: nothing that came may be left of it. */
 static void machine_end(void)
 {
+	struct netif *netif;
+
 	connections_end();
 	dhcp_release_and_stop(&m.nif);
 	dhcp_cleanup(&m.nif);
@@ -451,8 +433,8 @@ static void machine_end(void)
 		ip_reass_tmr();
 		ip6_reass_tmr();
 		dns_tmr();
-		for (struct netif *n; (n = loop_pending()) != NULL; n->loop_first = NULL)
-			pbuf_free(n->loop_first);
+		for (struct pbuf *p; (p = net_loop_take(&netif)) != NULL;)
+			pbuf_free(p);
 	}
 	FUZZ_CHECK(m.frames == 0);
 	FUZZ_CHECK(arena_live() == 0);

@@ -7,7 +7,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := lib/printf.c lib/errno.c lib/kstring.c \
 	sys/bus/acpi.c sys/bus/pci.c sys/bus/pci_cap.c sys/bus/pci_intr.c sys/bus/pci_plug.c \
 	sys/bus/pci_route.c sys/bus/pci_slot.c sys/dev/virtio_pci.c sys/dev/virtqueue.c \
-	sys/net/http_parse.c sys/net/hook.c
+	sys/net/http_parse.c sys/net/hook.c sys/net/loop.c
 include sys/net/rules.mk
 FUZZ_OBJ := $(addprefix $(FUZZ_B)/,$(addsuffix .o,$(basename $(FUZZ_SRC) $(FUZZ_CODE))))
 FUZZ_LWIP := $(addprefix $(FUZZ_B)/,$(LWIP_SRC:.c=.o))
@@ -33,7 +33,7 @@ $(eval $(call stamp,$(FUZZ_B)/list,FUZZ_OBJ))
 
 # Neither where the tests go nor how long a number is that a message has makes an input a new one.
 $(FUZZ_B)/tests/%.o $(FUZZ_B)/lib/printf.o: FUZZ_PLACES :=
-$(FUZZ_B)/sys/net/hook.o: FUZZ_CPPFLAGS += $(FUZZ_LWIP_CPPFLAGS)
+$(FUZZ_B)/sys/net/hook.o $(FUZZ_B)/sys/net/loop.o: FUZZ_CPPFLAGS += $(FUZZ_LWIP_CPPFLAGS)
 $(FUZZ_B)/tests/fuzz/f_lwip.o: FUZZ_CPPFLAGS += $(FUZZ_LWIP_CPPFLAGS)
 $(FUZZ_PLAIN): FUZZ_SANITIZE :=
 # What these do by the thousand an input: every byte is watched, their arithmetic is not.
@@ -52,7 +52,7 @@ $(FUZZ_LWIP): $(FUZZ_B)/$(LWIP_DIR)/%.o: $(LWIP_STAMP) $(FUZZ_B)/flags $(LWIP_HE
 		-c -o $@ $(LWIP_DIR)/$*.c
 	$(Q)$(OBJCOPY) --rename-section .data=lwip_data --rename-section .bss=lwip_bss $@
 $(addprefix $(FUZZ_B)/,$(LWIP_PATH)): FUZZ_LWIP_CPPFLAGS += $(LWIP_PATH_CPPFLAGS)
-$(FUZZ_B)/tests/fuzz/f_lwip.o $(FUZZ_B)/sys/net/hook.o: | $(LWIP_STAMP)
+$(FUZZ_B)/tests/fuzz/f_lwip.o $(FUZZ_B)/sys/net/hook.o $(FUZZ_B)/sys/net/loop.o: | $(LWIP_STAMP)
 $(LWIP_STAMP): tools/lwip
 	$(Q)tools/lwip
 
